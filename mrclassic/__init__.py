@@ -1,0 +1,3 @@
+"""Mr. Classic: a small language model that belongs to one person."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,5 @@
+"""`python -m mrclassic` is `mrclassic`."""
+
+from mrclassic.cli import main
+
+main()

@@ -1,0 +1,104 @@
+"""Curation from the shell: ask, teach, undo."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from mrclassic.cli import common
+from mrclassic.errors import MrClassicError, UsageError
+
+
+def ask(
+    ctx: typer.Context,
+    text: Annotated[str, typer.Argument(help="What to say; - reads standard input.")],
+    n: Annotated[int | None, typer.Option("-n", "--candidates", min=1, max=9, help="How many candidates.")] = None,
+    temperature: Annotated[float | None, typer.Option(min=0.0, max=5.0, help="0 is the surest reply.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The same seed gives the same candidates.")] = None,
+    go_on: Annotated[bool, typer.Option("--continue", "-c", help="Go on with the last conversation.")] = False,
+    as_json: common.JsonFlag = False,
+) -> None:
+    """Ask the model and see its candidate replies; `teach` then takes one of them.
+
+    Example: mrclassic ask "What is your name?" -n 3
+    """
+    from mrclassic.cli import asking
+
+    words = asking.read_text(text, "The question")
+    current = common.session(ctx, chat__candidates=n, chat__temperature=temperature)
+    chat = current.settings.chat
+    store = current.store()
+    latest = store.conversations.list(limit=1) if go_on else []
+    if go_on and not latest:
+        raise UsageError("There is no conversation to go on with yet; ask without --continue.")
+    prompt = asking.post(store, words, latest[0].id if latest else None)
+
+    async def answer() -> asking.Asked:
+        client = asking.connect(ctx, current)
+        try:
+            return await asking.draw(client, store, prompt, chat, seed)
+        finally:
+            await client.aclose()
+
+    asked = asyncio.run(answer())
+    if asked.notice:
+        common.say(asked.notice)
+    if as_json:
+        common.emit(asking.facts(asked))
+        return
+    asking.show(asked)
+    common.say('Pick one with `mrclassic teach --pick 1`, or `mrclassic teach --say "your own words"`.')
+
+
+def teach(
+    ctx: typer.Context,
+    pick: Annotated[int | None, typer.Option(min=1, help="The candidate with this number is the right reply.")] = None,
+    say: Annotated[str | None, typer.Option(help="The right reply in your own words; - reads standard input.")] = None,
+    as_json: common.JsonFlag = False,
+) -> None:
+    """Say which reply to the last question was right, or give a better one; it goes into the book.
+
+    Example: mrclassic teach --pick 2
+    """
+    from mrclassic.cli import asking
+
+    if (pick is None) == (say is None):
+        raise UsageError("Give either --pick K or --say TEXT.")
+    own = asking.read_text(say, "The reply") if say is not None else None
+    current = common.session(ctx)
+    store = current.store()
+    prompt = store.candidates.last_unanswered()
+    if prompt is None:
+        raise UsageError('No question waits for its reply; ask one first: mrclassic ask "Hello."')
+    taken = asking.take(current, store, prompt, pick=pick, own=own)
+    left = asking.waiting(current, store)
+    if as_json:
+        facts = {"pick": taken.id, "prompt": prompt, "kind": taken.kind, "text": taken.text, "waiting": left}
+        common.emit({**facts, "replaced": bool(taken.replaced_entry)})
+        return
+    question = store.conversations.message(prompt).content
+    common.out(f"{question}\n-> {taken.text}")
+    common.say(f"{asking.count(left)}. `mrclassic train book` teaches what waits.")
+
+
+def undo(ctx: typer.Context, as_json: common.JsonFlag = False) -> None:
+    """Take back the last pick: the question is open again, and the book is as it was before.
+
+    Example: mrclassic undo
+    """
+    from mrclassic.cli import asking
+    from mrclassic.store import curation
+
+    current = common.session(ctx)
+    store = current.store()
+    undone = curation.undo(store, current.home)
+    if undone is None:
+        raise MrClassicError("There is nothing to undo.")
+    left = asking.waiting(current, store)
+    if as_json:
+        common.emit({"undone": undone.supersedes, "prompt": undone.prompt, "text": undone.text, "waiting": left})
+        return
+    common.out(f"Taken back: {undone.text}")
+    common.say(f"{asking.count(left)}.")

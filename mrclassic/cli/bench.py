@@ -1,0 +1,149 @@
+"""`bench`: how fast this machine rolls out, practises and studies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mrclassic.cli import common
+
+if TYPE_CHECKING:
+    from mrclassic.bench.speed import Job
+
+
+def bench(
+    ctx: typer.Context,
+    mode: Annotated[str, typer.Argument(help="rollout, grpo or book.")],
+    model: Annotated[
+        Path | None, typer.Option(help="A Hugging Face checkpoint directory (default: the model in use).")
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option(help="Instead: random weights of this size (tiny, small, classic).")
+    ] = None,
+    prompts: Annotated[
+        Path | None, typer.Option(help='JSONL of {"prompt", "completion"} in chat format (default: the book).')
+    ] = None,
+    group: Annotated[int, typer.Option(min=1)] = 8,
+    prompts_per_step: Annotated[int, typer.Option(min=1)] = 32,
+    max_new: Annotated[int, typer.Option(min=1)] = 64,
+    batch: Annotated[int, typer.Option(min=1, help="Examples a step (book).")] = 32,
+    steps: Annotated[int, typer.Option(min=1)] = 5,
+    threads: Annotated[int | None, typer.Option(min=1)] = None,
+    no_eos: Annotated[bool, typer.Option("--no-eos", help="Every completion runs to --max-new.")] = False,
+    peer: Annotated[bool, typer.Option("--peer", help="Run TRL on the same work too, in the same run.")] = False,
+    peer_python: Annotated[
+        str | None, typer.Option(help="The Python that has TRL installed (default: this one).")
+    ] = None,
+    json: common.JsonFlag = False,
+) -> None:
+    """Measure speed: medians a step, completions and tokens a second, and the share of the matrix-product speed.
+
+    Example: mrclassic bench grpo --size classic --no-eos --json
+    """
+    from tempfile import TemporaryDirectory
+
+    session = common.session(ctx)
+    from mrclassic.bench.speed import Job, measure
+    from mrclassic.errors import UsageError
+
+    if mode not in ("rollout", "grpo", "book"):
+        raise UsageError(f"There is no bench {mode!r}; there are rollout, grpo and book.")
+    with TemporaryDirectory(dir=session.home.run) as scratch:
+        folder, rows = _material(session, Path(scratch), model, size, prompts)
+        job = Job(
+            mode,
+            folder,
+            rows,
+            group,
+            prompts_per_step,
+            max_new,
+            batch,
+            steps,
+            threads or session.settings.threads,
+            no_eos,
+            session.settings.device,
+            session.settings.dtype,
+        )
+        facts: dict[str, Any] = {"ours": measure(job)}
+        if peer:
+            facts["peer"] = _peer(job, peer_python, Path(scratch))
+            facts["ratio"] = round(facts["ours"].completions_per_s / facts["peer"]["completions_per_s"], 2)
+    if json:
+        common.emit(facts if peer else facts["ours"])
+        return
+    ours = facts["ours"]
+    unit = "examples" if mode == "book" else "completions"
+    common.out(
+        f"{mode}: {ours.completions_per_s:,.1f} {unit}/s, {ours.tokens_per_s:,.0f} tokens/s "
+        f"({ours.step_s:.3f} s a step, {ours.params:,} parameters, {ours.dtype}, "
+        f"{ours.matmul_share:.0%} of matmul speed)"
+    )
+    if peer:
+        common.out(
+            f"{facts['peer']['peer']}: {facts['peer']['completions_per_s']:,.1f} {unit}/s; ratio {facts['ratio']}"
+        )
+
+
+def _material(
+    session: common.Session, scratch: Path, model: Path | None, size: str | None, prompts: Path | None
+) -> tuple[Path, Path]:
+    """The checkpoint directory and the prompts to measure on; what is not given is made."""
+    import json
+
+    from mrclassic import book
+    from mrclassic.errors import MrClassicError, UsageError
+    from mrclassic.model.checkpoint import read_model, write_model
+    from mrclassic.model.policy import Policy
+    from mrclassic.model.shapes import SHAPES
+    from mrclassic.training.hatch import texts
+
+    book.ensure_book(session.home)
+    entries = book.load(session.home.book)
+    if size is not None:
+        if size not in SHAPES:
+            raise UsageError(f"There is no size {size!r}; the sizes are {', '.join(SHAPES)}.")
+        model = scratch / "model"
+        model.mkdir()
+        write_model(Policy.fresh(size, texts(entries)), model)
+    elif model is None:
+        with session.store() as store:
+            row = store.checkpoints.in_use()
+        if row is None:
+            raise MrClassicError("There is no model here yet; give --size tiny, or hatch one with `mrclassic hatch`.")
+        model = session.home.checkpoints / row.path
+    if prompts is None:
+        tokenizer = read_model(model).tokenizer
+        prompts = scratch / "prompts.jsonl"
+        with prompts.open("w", encoding="utf-8") as file:
+            for entry in entries:
+                row_ = {"prompt": tokenizer.render(entry.prompt), "completion": entry.reply}
+                file.write(json.dumps(row_, ensure_ascii=False) + "\n")
+    return model, prompts
+
+
+def _peer(job: Job, python: str | None, scratch: Path) -> dict[str, Any]:
+    import json
+    import os
+    import subprocess
+    import sys
+    from dataclasses import asdict
+
+    from mrclassic.bench import peer
+    from mrclassic.errors import MrClassicError
+
+    words = json.dumps({**asdict(job), "scratch": scratch / "peer"}, default=str)
+    command = [python or sys.executable, str(peer.__file__), words]
+    # The peer waits at its barriers as it does by default; what its libraries keep, they keep in the home too.
+    environment = {key: value for key, value in os.environ.items() if key != "GOMP_SPINCOUNT"}
+    environment["HF_HOME"] = str(scratch / "huggingface")
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    if done.returncode == peer.MISSING:
+        raise MrClassicError(
+            "TRL is not installed there; `pip install trl` in an environment and give its --peer-python."
+        )
+    if done.returncode:
+        raise MrClassicError(f"The peer failed: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
+    result: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return result

@@ -1,0 +1,144 @@
+"""A conversation line by line, for pipes and screen readers: `mrclassic chat --plain`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mrclassic.cli import common
+from mrclassic.errors import MrClassicError
+
+if TYPE_CHECKING:
+    from mrclassic.cli.asking import Asked
+    from mrclassic.mind.client import MindClient
+    from mrclassic.store import Store
+
+_HELP = """Type a message. Then a number picks a candidate, and = followed by text gives your own reply.
+/again draws other candidates, /undo takes the last pick back, /new begins a new conversation, /quit leaves."""
+
+
+def chat(
+    ctx: typer.Context,
+    plain: Annotated[bool, typer.Option("--plain", help="Line by line, without a screen.")] = False,
+) -> None:
+    """Chat in the app, or with --plain line by line (for pipes and screen readers).
+
+    Example: printf 'Hello.\\n1\\n/quit\\n' | mrclassic chat --plain
+    """
+    if not plain:
+        from mrclassic.cli.open import open_app
+
+        open_app(ctx)
+        return
+    from mrclassic.cli import asking
+
+    current = common.session(ctx)
+    with asyncio.Runner() as runner:
+        client = asking.connect(ctx, current)
+        try:
+            _Lines(current, current.store(), client, runner).run()
+        finally:
+            runner.run(client.aclose())
+
+
+class _Lines:
+    """The conversation's state between two lines."""
+
+    def __init__(self, current: common.Session, store: Store, client: MindClient, runner: asyncio.Runner) -> None:
+        self._current, self._store, self._client, self._runner = current, store, client, runner
+        self._input = common.stdin()
+        self._conversation: int | None = None
+        self._asked: Asked | None = None
+
+    def run(self) -> None:
+        """Read lines until the input ends or /quit."""
+        if self._input.isatty():
+            common.say(_HELP)
+        while (line := self._read()) is not None and line != "/quit":
+            # One thing that fails must not end the conversation: say it, and read on.
+            try:
+                self._obey(line)
+            except MrClassicError as error:
+                common.say(str(error))
+
+    def _read(self) -> str | None:
+        if self._input.isatty():
+            sys.stderr.write("> ")
+            sys.stderr.flush()
+        line = self._input.readline()
+        return line.strip() if line else None
+
+    def _obey(self, line: str) -> None:
+        from mrclassic.cli import asking
+
+        if not line:
+            return
+        if line.startswith("/"):
+            self._command(line)
+        elif line.startswith("="):
+            self._take(own=asking.not_empty(line[1:], "The reply"))
+        elif self._asked is not None and line.isascii() and line.isdigit():
+            self._take(pick=int(line))
+        else:
+            self._say(line)
+
+    def _command(self, line: str) -> None:
+        from mrclassic.store import curation
+
+        if line == "/new":
+            self._conversation, self._asked = None, None
+            common.say("A new conversation.")
+        elif line == "/undo":
+            undone = curation.undo(self._store, self._current.home)
+            common.say("Taken back." if undone else "There is nothing to undo.")
+            if undone is not None:
+                self._reopen(undone.prompt)
+        elif line == "/again":
+            if self._asked is None:
+                raise MrClassicError("Say something first.")
+            self._draw(self._asked.prompt)
+        elif line == "/help":
+            common.say(_HELP)
+        else:
+            raise MrClassicError(f"There is no command {line}. {_HELP}")
+
+    def _say(self, text: str) -> None:
+        from mrclassic.cli import asking
+
+        prompt = asking.post(self._store, asking.not_empty(text, "The message"), self._conversation)
+        self._conversation = self._store.conversations.message(prompt).conversation
+        self._draw(prompt)
+
+    def _draw(self, prompt: int) -> None:
+        from mrclassic.cli import asking
+
+        self._asked = None
+        chat = self._current.settings.chat
+        self._asked = self._runner.run(asking.draw(self._client, self._store, prompt, chat, None))
+        if self._asked.notice:
+            common.say(self._asked.notice)
+        asking.show(self._asked)
+
+    def _reopen(self, prompt: int) -> None:
+        """The question whose reply was taken back stands open again, with the candidates it had."""
+        from mrclassic.cli import asking
+
+        candidates = self._store.candidates.for_prompt(prompt)
+        self._conversation = self._store.conversations.message(prompt).conversation
+        self._asked = None
+        if candidates:
+            self._asked = asking.Asked(prompt, self._conversation, candidates[0].checkpoint, candidates, None)
+            asking.show(self._asked)
+
+    def _take(self, pick: int | None = None, own: str | None = None) -> None:
+        from mrclassic.cli import asking
+
+        if self._asked is None:
+            raise MrClassicError("Say something first; then a number or = and your own words give the reply.")
+        taken = asking.take(self._current, self._store, self._asked.prompt, pick=pick, own=own)
+        self._asked = None
+        common.say(f"Taken: {taken.text}")
+        common.say(f"{asking.count(asking.waiting(self._current, self._store))}.")

@@ -1,0 +1,235 @@
+"""`mrclassic model list|show|use|undo|export`: the checkpoints of a home, and which of them answers."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mrclassic.cli import common
+
+if TYPE_CHECKING:
+    from mrclassic.home import Home
+    from mrclassic.model.manifest import Manifest
+    from mrclassic.store import Checkpoint, Store
+
+app = typer.Typer(
+    name="model",
+    help="The checkpoints: list them, look at one, put one into use, export one.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_NONE_YET = "No model here yet; run `mrclassic hatch`."
+
+
+@app.command("list")
+def list_(ctx: typer.Context, json_: common.JsonFlag = False) -> None:
+    """List the checkpoints, newest first; * is in use.
+
+    Example: mrclassic model list
+    """
+    here = common.session(ctx)
+    with here.store() as store:
+        rows = [_facts(store, row) for row in store.checkpoints.list()]
+    if json_:
+        common.emit(rows)
+        return
+    if not rows:
+        common.say(_NONE_YET)
+    for row in rows:
+        mark = "*" if row["in_use"] else " "
+        parent = f"  from {row['parent']}" if row["parent"] else ""
+        common.out(f"{mark} {row['id']}  {row['status']:<9}  {row['parameters']:>11,}  {row['created'][:19]}{parent}")
+
+
+@app.command()
+def show(
+    ctx: typer.Context,
+    checkpoint: Annotated[
+        str | None, typer.Argument(help="Its id, or the beginning of one (default: the one in use).")
+    ] = None,
+    json_: common.JsonFlag = False,
+) -> None:
+    """Say what a checkpoint is, where it came from, what was measured of it, and whether its files are whole.
+
+    Example: mrclassic model show
+    """
+    from mrclassic.model.manifest import CorruptCheckpoint, verify
+
+    here = common.session(ctx)
+    with here.store() as store:
+        row = _wanted(store, checkpoint)
+        facts = _facts(store, row)
+        facts["lineage"] = [ancestor.id for ancestor in store.checkpoints.lineage(row.id)[1:]]
+    facts["folder"] = here.home.checkpoints / row.path
+    try:
+        found = verify(here.home.checkpoints / row.path)
+        facts |= {"whole": True, "trouble": "", "method": found.method, "step": found.step}
+        facts |= {"book": len(found.book), "bytes": sum(size for size, _ in found.files.values())}
+    except CorruptCheckpoint as error:
+        facts |= {"whole": False, "trouble": str(error)}
+    if json_:
+        common.emit(facts)
+        return
+    for name, value in facts.items():
+        if name == "metrics":
+            common.out("metrics")
+            for suite, score in row.metrics.items():
+                common.out(f"  {suite:<22} {score}")
+        else:
+            common.out(f"{name:<12} {_words(value)}")
+
+
+@app.command()
+def use(
+    ctx: typer.Context,
+    checkpoint: Annotated[str, typer.Argument(help="Its id, or the beginning of one.")],
+    json_: common.JsonFlag = False,
+) -> None:
+    """Put a checkpoint into use, after its files were held against their hashes.
+
+    Example: mrclassic model use 20260102-040506-night
+    """
+    here = common.session(ctx)
+    with here.store() as store:
+        _put_into_use(here.home, store, store.checkpoints.get(checkpoint), json_)
+
+
+@app.command()
+def undo(ctx: typer.Context, json_: common.JsonFlag = False) -> None:
+    """Go back to the checkpoint that was in use before; said again, it comes back to this one.
+
+    Example: mrclassic model undo
+    """
+    from mrclassic.errors import MrClassicError
+
+    here = common.session(ctx)
+    with here.store() as store:
+        now = _wanted(store, None)
+        former = next((row for row in store.checkpoints.uses() if row.id != now.id), None)
+        if former is None:
+            raise MrClassicError(f"No other checkpoint than {now.id} has been in use; there is nothing to go back to.")
+        _put_into_use(here.home, store, former, json_)
+
+
+@app.command()
+def export(
+    ctx: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="A folder that is new, or empty.")],
+    checkpoint: Annotated[
+        str | None, typer.Option(help="Its id, or the beginning of one (default: the one in use).")
+    ] = None,
+    json_: common.JsonFlag = False,
+) -> None:
+    """Copy a checkpoint as a plain Hugging Face folder, which transformers, vLLM and llama.cpp open.
+
+    What only training needs stays behind.
+
+    Example: mrclassic model export ./my-model
+    """
+    here = common.session(ctx)
+    with here.store() as store:
+        row = _wanted(store, checkpoint)
+    found = _whole(here.home, row)
+    files = _copy(here.home.checkpoints / row.path, folder, found)
+    facts = {
+        "checkpoint": row.id,
+        "folder": folder.resolve(),
+        "files": files,
+        "bytes": sum(found.files[name][0] for name in files),
+        "model_sha256": found.model_sha256,
+    }
+    if json_:
+        common.emit(facts)
+        return
+    common.say(f"Exported {row.id} to {folder}: {len(files)} files, {facts['bytes']:,} bytes.")
+
+
+def _wanted(store: Store, checkpoint: str | None) -> Checkpoint:
+    """The checkpoint named, or else the one in use."""
+    from mrclassic.errors import MrClassicError
+
+    row = store.checkpoints.in_use() if checkpoint is None else store.checkpoints.get(checkpoint)
+    if row is None:
+        raise MrClassicError(_NONE_YET)
+    return row
+
+
+def _whole(home: Home, row: Checkpoint) -> Manifest:
+    """The manifest of a checkpoint whose files all are what was saved; refuses any other."""
+    from mrclassic.errors import Refused
+    from mrclassic.model.manifest import CorruptCheckpoint, verify
+
+    try:
+        found = verify(home.checkpoints / row.path)
+    except CorruptCheckpoint as error:
+        raise Refused(str(error)) from error
+    # The manifest could have been replaced along with the weights; the database remembers what was saved.
+    if row.model_sha256 and found.model_sha256 != row.model_sha256:
+        raise Refused(f"{home.checkpoints / row.path}: these are not the weights that were saved as {row.id}.")
+    return found
+
+
+def _put_into_use(home: Home, store: Store, row: Checkpoint, json_: bool) -> None:
+    former = store.checkpoints.in_use()
+    _whole(home, row)
+    same = former is not None and former.id == row.id
+    if not same:
+        store.checkpoints.use(row.id)
+    if json_:
+        common.emit({"checkpoint": row.id, "before": former.id if former else None})
+    elif same:
+        common.say(f"{row.id} is in use already.")
+    else:
+        common.say(f"{row.id} answers from the next reply on.")
+
+
+def _copy(source: Path, folder: Path, found: Manifest) -> list[str]:
+    """Copy the model's own files; a copy that does not reach its end is taken away again."""
+    from mrclassic.errors import Refused
+
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise Refused(f"{folder} is not an empty folder; name one that is new, or empty.")
+    # Subfolders hold training state. `config.json` comes last: without it nothing takes the folder for a model.
+    names = sorted((name for name in found.files if "/" not in name), key=lambda name: (name == "config.json", name))
+    created = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        for name in names:
+            shutil.copyfile(source / name, folder / name)
+    except BaseException:
+        for name in names:
+            (folder / name).unlink(missing_ok=True)
+        if created:
+            folder.rmdir()
+        raise
+    return names
+
+
+def _facts(store: Store, row: Checkpoint) -> dict[str, Any]:
+    used, golden = store.checkpoints.in_use(), store.checkpoints.golden()
+    return {
+        "id": row.id,
+        "in_use": used is not None and used.id == row.id,
+        "golden": golden is not None and golden.id == row.id,
+        "status": row.status,
+        "parent": row.parent,
+        "run": row.run,
+        "created": row.created,
+        "parameters": row.parameters,
+        "model_sha256": row.model_sha256,
+        "metrics": row.metrics,
+    }
+
+
+def _words(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "-"
+    return "-" if value in (None, "") else str(value)

@@ -1,0 +1,1 @@
+"""What to practise next: the curriculum contract, and the curricula that are built in."""

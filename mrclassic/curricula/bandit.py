@@ -1,0 +1,85 @@
+"""The default curriculum: practise where success is near one half, because there the answers of a group differ most.
+
+    share(arm) = 10% uniform + 15% on mastered arms + 75% softmax(Q / tau),   Q <- 0.7 Q + 0.3 * 4p(1-p)
+
+p is a group's success. 4p(1-p) is 1 at one half and 0 at both ends: it is the variance that a group-relative update
+learns from. A level opens when the one below it exceeds 0.70, and everything above closes again when it falls
+below 0.30.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from mrclassic.curricula.contract import Draw, Outcome
+
+UNIFORM, REPLAY, TAU, MEMORY = 0.10, 0.15, 0.2, 0.7
+OPEN, CLOSE, MASTERED = 0.70, 0.30, 0.90
+
+
+class Bandit:
+    """Over `arms` in order of difficulty; `success` is what is known of each before the first draw."""
+
+    def __init__(self, arms: Sequence[str], success: Mapping[str, float] | None = None) -> None:
+        self._arms = tuple(arms)
+        self._success = {arm: float((success or {}).get(arm, 0.0)) for arm in self._arms}
+        self._value = {arm: 4 * p * (1 - p) for arm, p in self._success.items()}
+        self._open = 1
+        self._update_open()
+
+    def arms(self) -> Sequence[str]:
+        return self._arms
+
+    def report(self) -> Mapping[str, float]:
+        opened = self._arms[: self._open]
+        highest = max(self._value[arm] for arm in opened)
+        soft = {arm: math.exp((self._value[arm] - highest) / TAU) for arm in opened}
+        total = sum(soft.values())
+        mastered = [arm for arm in opened if self._success[arm] >= MASTERED]
+        replay = REPLAY if mastered else 0.0
+        shares = dict.fromkeys(self._arms, 0.0)
+        for arm in opened:
+            shares[arm] = UNIFORM / len(opened) + (1 - UNIFORM - replay) * soft[arm] / total
+        for arm in mastered:
+            shares[arm] += replay / len(mastered)
+        return shares
+
+    def propose(self, n: int, rng: random.Random) -> list[Draw]:
+        shares = self.report()
+        chosen = rng.choices(list(shares), list(shares.values()), k=n)
+        return [Draw(arm, shares[arm]) for arm in chosen]
+
+    def accept(self, outcome: Outcome) -> Literal["keep", "redraw"]:
+        return "keep"
+
+    def observe(self, outcomes: Sequence[Outcome]) -> None:
+        by_arm: dict[str, list[float]] = {}
+        for outcome in outcomes:
+            if math.isnan(outcome.success):
+                continue  # every reward abstained: nothing is known, and it must not count as failure
+            by_arm.setdefault(outcome.draw.arm, []).append(outcome.success)
+        for arm, successes in by_arm.items():
+            p = sum(successes) / len(successes)
+            # The mean of 4p(1-p) over groups, not 4p(1-p) of their mean, is what an update learns from.
+            signal = sum(4 * each * (1 - each) for each in successes) / len(successes)
+            self._success[arm] = MEMORY * self._success[arm] + (1 - MEMORY) * p
+            self._value[arm] = MEMORY * self._value[arm] + (1 - MEMORY) * signal
+        self._update_open()
+
+    def _update_open(self) -> None:
+        while self._open < len(self._arms) and self._success[self._arms[self._open - 1]] > OPEN:
+            self._open += 1
+        for place, arm in enumerate(self._arms[: self._open - 1]):
+            if self._success[arm] < CLOSE:
+                self._open = place + 1
+                break
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"success": dict(self._success), "value": dict(self._value), "open": self._open}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self._success, self._value = dict(state["success"]), dict(state["value"])
+        self._open = int(state["open"])

@@ -1,0 +1,23 @@
+"""What can go wrong, said to the owner in one sentence: what happened, where, and what to do.
+
+Every error that an owner can act on is one of these; the command line prints its message and leaves with its
+`exit_code`. Anything else that escapes is a defect and keeps its traceback.
+"""
+
+
+class MrClassicError(Exception):
+    """Something failed (exit code 1)."""
+
+    exit_code = 1
+
+
+class UsageError(MrClassicError):
+    """The words of the command, a setting or a file are wrong (exit code 2)."""
+
+    exit_code = 2
+
+
+class Refused(MrClassicError):
+    """A check said no: nothing was changed (exit code 3)."""
+
+    exit_code = 3

@@ -1,0 +1,144 @@
+"""The work behind the API, without its waiting: requests in, pieces of replies out, weights changed in between.
+
+Everything here runs in one thread (see `driver`), because the engine, the tokenizer and the database connection each
+belong to the thread that uses them.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+
+from mrclassic.errors import MrClassicError
+from mrclassic.home import Home
+from mrclassic.mind import weights
+from mrclassic.mind.parameters import ChatRequest
+from mrclassic.mind.prompts import fit
+from mrclassic.mind.replies import Draw, Piece
+from mrclassic.model.engine import Engine, Event
+from mrclassic.settings import Settings
+from mrclassic.store import Store
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """A request that is being answered."""
+
+    checkpoint: str
+    notice: str | None
+    seed: int
+    prompt_tokens: int
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where an engine row belongs."""
+
+    job: int
+    indices: tuple[int, ...]
+    round: int
+
+
+class Desk:
+    """The engine with the weights in use, and the requests it is answering."""
+
+    def __init__(self, home: Home, settings: Settings) -> None:
+        self._home, self._settings = home, settings
+        self._store = Store.open(home)
+        self._wanted = weights.wanted(self._store)
+        self._notice: str | None = None
+        self._take(weights.load(home, self._store, settings, self._wanted))
+        self._draws: dict[int, Draw] = {}
+        self._places: dict[int, _Place] = {}  # by engine ticket
+
+    @property
+    def checkpoint(self) -> str:
+        """Who answers."""
+        return self._weights.checkpoint
+
+    @property
+    def notice(self) -> str | None:
+        """What the owner should know about it."""
+        return self._notice
+
+    @property
+    def device(self) -> str:
+        """Where it computes."""
+        return str(self._weights.policy.device)
+
+    @property
+    def busy(self) -> bool:
+        """Whether any request is being answered."""
+        return bool(self._draws)
+
+    def outdated(self) -> bool:
+        """Whether another checkpoint has come into use."""
+        row = self._store.checkpoints.in_use()
+        return row is not None and row.id != self._wanted
+
+    def renew(self) -> None:
+        """Take up the checkpoint in use; if nothing of it can be read, go on with the present one and say so."""
+        assert not self.busy, "weights change between replies"
+        self._wanted = weights.wanted(self._store)
+        try:
+            self._take(weights.load(self._home, self._store, self._settings, self._wanted))
+        except MrClassicError as error:
+            self._notice = f"{error} Until then {self.checkpoint} answers."
+        if self._notice:
+            sys.stderr.write(f"{self._notice}\n")
+
+    def admit(self, job: int, asked: ChatRequest, seed: int) -> Admitted:
+        """Begin to answer. Raises `ApiError` when the prompt is too long."""
+        policy = self._weights.policy
+        prompt = fit(asked.messages, policy.tokenizer, policy.shape.context, asked.max_tokens)
+        draw = Draw(asked, prompt, policy.tokenizer, seed)
+        self._draws[job] = draw
+        self._submit(job, draw)
+        return Admitted(self.checkpoint, self._notice, seed, len(prompt))
+
+    def cancel(self, job: int) -> None:
+        """Stop answering; its slots are free at once."""
+        self._draws.pop(job, None)
+        for ticket, place in list(self._places.items()):
+            if place.job == job:
+                self._engine.cancel(ticket)
+                del self._places[ticket]
+
+    def turn(self, seconds: float) -> tuple[list[tuple[int, Piece]], list[int]]:
+        """Work for about `seconds`: the pieces that came of it, and the requests that are done."""
+        end = time.monotonic() + seconds
+        while self._engine.busy:
+            finished = self._step()
+            # A finished candidate is shown at once; the rest may gather.
+            if finished or time.monotonic() >= end:
+                break
+        pieces = [(job, piece) for job, draw in self._draws.items() for piece in draw.pieces()]
+        done = [job for job, draw in self._draws.items() if draw.done]
+        for job in done:
+            self.cancel(job)
+        return pieces, done
+
+    def _take(self, loaded: weights.Weights) -> None:
+        self._weights = loaded
+        self._notice = loaded.notice
+        self._engine = Engine(loaded.policy, slots=self._settings.mind.slots)
+
+    def _submit(self, job: int, draw: Draw) -> None:
+        for start in draw.starts():
+            self._places[self._engine.submit(start.request)] = _Place(job, start.indices, start.round)
+
+    def _step(self) -> bool:
+        """One engine step, handed to the requests it belongs to; whether any candidate finished."""
+        shares: dict[int, list[tuple[int, int, Event]]] = {}
+        finished = False
+        for event in self._engine.step():
+            place = self._places.get(event.ticket)
+            if place is None:
+                continue  # cancelled
+            finished = finished or event.finish_reason is not None
+            shares.setdefault(place.job, []).append((place.indices[event.row], place.round, event))
+        for job, events in shares.items():
+            self._draws[job].feed(events)
+            self._submit(job, self._draws[job])
+        return finished

@@ -1,0 +1,180 @@
+"""The decoder: RMSNorm, rotary positions (RoPE), grouped-query attention, SwiGLU; tied or untied embeddings.
+
+The projections of queries, keys and values, and the two of SwiGLU, are kept fused in memory (fewer, larger
+matrix products: at a million parameters the call costs more than the arithmetic). On disk they have the names of
+Hugging Face's Llama; `to_named` and `from_named` translate.
+
+Shapes in comments: B rows, T tokens, D hidden size, H query heads, K key-value heads, E head size, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mrclassic.errors import MrClassicError
+from mrclassic.model.device import COLUMNS
+from mrclassic.model.shapes import Shape
+
+
+class Rotary(NamedTuple):
+    """Cosines and sines of the positions, (T, E) or (B, 1, E): the two halves of a head turn together."""
+
+    cos: Tensor
+    sin: Tensor
+
+
+def rotate(x: Tensor, rotary: Rotary) -> Tensor:
+    """Turn the heads of `x` (..., E) by their positions (RoFormer, arXiv 2104.09864; Llama's half-split layout)."""
+    half = x.shape[-1] // 2
+    turned = torch.cat((-x[..., half:], x[..., :half]), dim=-1)
+    return x * rotary.cos + turned * rotary.sin
+
+
+class Block(nn.Module):
+    """One layer: attention and feed-forward, each behind its RMSNorm, each added to the stream."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.shape = shape
+        q, kv = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
+        self.attention_norm = nn.Parameter(torch.ones(shape.hidden))
+        self.qkv = nn.Parameter(torch.empty(q + 2 * kv, shape.hidden))
+        self.out = nn.Parameter(torch.empty(shape.hidden, q))
+        self.ffn_norm = nn.Parameter(torch.ones(shape.hidden))
+        self.gate_up = nn.Parameter(torch.empty(2 * shape.ffn, shape.hidden))
+        self.down = nn.Parameter(torch.empty(shape.hidden, shape.ffn))
+
+    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries (..., H, E), keys and values (..., K, E) of the stream `x` (..., D), before rotation."""
+        s = self.shape
+        normed = F.rms_norm(x, (s.hidden,), self.attention_norm, s.norm_eps)
+        mixed = F.linear(normed, self.qkv).view(*x.shape[:-1], s.heads + 2 * s.kv_heads, s.head_dim)
+        q, k, v = mixed.split_with_sizes((s.heads, s.kv_heads, s.kv_heads), dim=-2)
+        return q, k, v
+
+    def finish(self, x: Tensor, attended: Tensor) -> Tensor:
+        """Add the attention's result (..., H*E) and the feed-forward to the stream `x` (..., D)."""
+        s = self.shape
+        x = x + F.linear(attended, self.out)
+        normed = F.rms_norm(x, (s.hidden,), self.ffn_norm, s.norm_eps)
+        gate, up = F.linear(normed, self.gate_up).chunk(2, dim=-1)
+        return x + F.linear(F.silu(gate) * up, self.down)
+
+    def forward(self, x: Tensor, rotary: Rotary) -> tuple[Tensor, Tensor, Tensor]:
+        """Causal attention over sequences `x` (B, T, D). Returns the stream, and its keys and values (B, K, T, E)."""
+        q, k, v = (part.transpose(1, 2) for part in self.project(x))  # (B, H|K, T, E)
+        q, k = rotate(q, rotary), rotate(k, rotary)
+        group = self.shape.heads // self.shape.kv_heads
+        wide_k, wide_v = (part.repeat_interleave(group, dim=1) if group > 1 else part for part in (k, v))
+        attended = causal_attention(q, wide_k, wide_v)
+        return self.finish(x, attended.transpose(1, 2).flatten(2)), k, v
+
+
+def causal_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Causal attention of (B, H, T, E). On a CPU in bfloat16 the backward pass of the library's fused kernel takes
+    two to seven times as long as two plain products and a softmax, so those are used there."""
+    if q.device.type != "cpu" or q.dtype != torch.bfloat16:
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    length = q.shape[2]
+    future = torch.full((length, length), float("-inf"), dtype=q.dtype).triu_(1)
+    scores = torch.matmul(q, k.transpose(-1, -2)) * q.shape[-1] ** -0.5 + future
+    return torch.matmul(scores.softmax(-1), v)
+
+
+class Decoder(nn.Module):
+    """Token ids in, hidden states out; `logits` turns hidden states into scores over the vocabulary."""
+
+    rotary_table: Tensor
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.embedding = nn.Parameter(torch.empty(shape.vocab_size, shape.hidden))
+        self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.layers))
+        self.norm = nn.Parameter(torch.ones(shape.hidden))
+        self.head = None if shape.tied else nn.Parameter(torch.empty(shape.vocab_size, shape.hidden))
+        frequency = shape.rope_theta ** (-torch.arange(0, shape.head_dim, 2, dtype=torch.float32) / shape.head_dim)
+        positions = -(-shape.context // COLUMNS) * COLUMNS  # batches are padded to whole columns
+        angle = torch.arange(positions, dtype=torch.float32)[:, None] * frequency
+        table = torch.cat((angle, angle), dim=-1)
+        self.register_buffer("rotary_table", torch.stack((table.cos(), table.sin())), persistent=False)
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Draw fresh weights: normal, deviation 0.02; the two projections into the stream scaled by depth (GPT-2)."""
+        with torch.no_grad():
+            for name, weight in self.named_parameters():
+                if weight.ndim == 1:
+                    weight.fill_(1.0)
+                    continue
+                deep = name.endswith((".out", ".down"))
+                weight.normal_(0.0, 0.02 / (2 * self.shape.layers) ** 0.5 if deep else 0.02, generator=generator)
+
+    def rotary(self, positions: Tensor | int, dtype: torch.dtype) -> Rotary:
+        """The rotations of `positions` (any shape), or of the first so many positions."""
+        table = self.rotary_table
+        cos, sin = (table[:, :positions] if isinstance(positions, int) else table[:, positions]).to(dtype)
+        return Rotary(cos, sin)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Hidden states (B, T, D) of `ids` (B, T), right-padded: causal attention never looks at the padding."""
+        x = F.embedding(ids, self.embedding)
+        rotary = self.rotary(ids.shape[1], x.dtype)
+        for block in self.blocks:
+            x, _, _ = block(x, rotary)
+        return F.rms_norm(x, (self.shape.hidden,), self.norm, self.shape.norm_eps)
+
+    def logits(self, hidden: Tensor, live: int | None = None) -> Tensor:
+        """Scores (..., live or V): the tokenizer may use only the first `live` rows of the vocabulary."""
+        weight = self.embedding if self.head is None else self.head
+        return F.linear(hidden, weight if live is None else weight[:live])
+
+
+def to_named(decoder: Decoder) -> dict[str, Tensor]:
+    """The weights under Hugging Face's names for Llama, unfused."""
+    return {name: view.contiguous() for name, view in _views(decoder)}
+
+
+def from_named(decoder: Decoder, tensors: Mapping[str, Tensor]) -> None:
+    """Fill `decoder` from tensors under Hugging Face's names; every name and shape must be the expected one."""
+    wanted = dict(_views(decoder))
+    spare = set(tensors) - set(wanted)
+    if decoder.shape.tied:
+        spare.discard("lm_head.weight")  # some writers keep the tied copy
+    missing = set(wanted) - set(tensors)
+    if spare or missing:
+        what = f"missing {sorted(missing)[:3]}" if missing else f"unknown {sorted(spare)[:3]}"
+        raise MrClassicError(f"The weights do not fit config.json: {what}.")
+    with torch.no_grad():
+        for name, target in wanted.items():
+            source = tensors[name]
+            if source.shape != target.shape:
+                raise MrClassicError(
+                    f"The weights do not fit config.json: {name} is {tuple(source.shape)}, not {tuple(target.shape)}."
+                )
+            target.copy_(source)
+
+
+def _views(decoder: Decoder) -> Iterator[tuple[str, Tensor]]:
+    """Each Hugging Face name with the view of our weights that it stands for."""
+    s = decoder.shape
+    q, kv = s.heads * s.head_dim, s.kv_heads * s.head_dim
+    yield "model.embed_tokens.weight", decoder.embedding.data
+    yield "model.norm.weight", decoder.norm.data
+    if decoder.head is not None:
+        yield "lm_head.weight", decoder.head.data
+    for index, block in enumerate(decoder.blocks):
+        assert isinstance(block, Block)
+        at = f"model.layers.{index}."
+        for part, view in zip("qkv", block.qkv.data.split_with_sizes((q, kv, kv)), strict=True):
+            yield f"{at}self_attn.{part}_proj.weight", view
+        yield f"{at}self_attn.o_proj.weight", block.out.data
+        for part, view in zip(("gate", "up"), block.gate_up.data.chunk(2), strict=True):
+            yield f"{at}mlp.{part}_proj.weight", view
+        yield f"{at}mlp.down_proj.weight", block.down.data
+        yield f"{at}input_layernorm.weight", block.attention_norm.data
+        yield f"{at}post_attention_layernorm.weight", block.ffn_norm.data

@@ -1,0 +1,1 @@
+"""One night: plan, stages, gate, report."""

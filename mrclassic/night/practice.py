@@ -1,0 +1,146 @@
+"""The practice stages in a home: GRPO by curriculum, and self-play; both through the shared loop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from mrclassic.book import Entry
+from mrclassic.curricula.bandit import Bandit
+from mrclassic.curricula.contract import Curriculum, Draw, Outcome
+from mrclassic.model.policy import Policy
+from mrclassic.night.recorder import StoreRecorder
+from mrclassic.night.workplace import Workplace
+from mrclassic.rewards.contract import Weighted
+from mrclassic.rewards.correct import Correct
+from mrclassic.tasks import arithmetic
+from mrclassic.tasks.base import Item, keyed
+from mrclassic.training import grpo, loop, selfplay, supervised
+from mrclassic.training.report import StepReport
+from mrclassic.training.rows import Row
+from mrclassic.training.sentinel import REINFORCED, SELF_PLAYED, Sentinel
+from mrclassic.training.state import State
+
+REWARDS: tuple[Weighted, ...] = (Weighted("correct", Correct(arithmetic)),)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Both methods' settings, and how many book entries go along with each update."""
+
+    grpo: grpo.Settings
+    selfplay: selfplay.Settings
+    replay: int
+
+
+def recipe(work: Workplace, *, seed: int, learning_rate: float | None = None, replay: int | None = None) -> Recipe:
+    """The settings of practice in this home."""
+    own = work.settings.practice
+    rate = own.learning_rate if learning_rate is None else learning_rate
+    together = grpo.Settings(own.prompts, own.group, learning_rate=rate, beta=own.beta, seed=seed)
+    alone = selfplay.Settings(learning_rate=rate, beta=own.beta, seed=seed)
+    return Recipe(together, alone, own.replay if replay is None else replay)
+
+
+def arm(level: str) -> str:
+    """The curriculum's name for a level."""
+    return f"{arithmetic.name}:{level}"
+
+
+def curriculum(success: dict[str, float]) -> Bandit:
+    """The default curriculum over all levels, begun with what the model can do already."""
+    return Bandit([arm(level) for level in arithmetic.levels], success)
+
+
+def replayed(state: State, entries: Sequence[Entry], count: int) -> Callable[[], list[Row]]:
+    """`count` book rows of the state's next update: a function of (seed, step)."""
+
+    def rows() -> list[Row]:
+        policy = state.trainee.policy
+        places = (
+            supervised.shuffled(state.seed, state.step * count + at, len(entries), "replay") for at in range(count)
+        )
+        return [
+            supervised.book_row(
+                policy.tokenizer,
+                entries[place],
+                policy.shape.context,
+                entries,
+                keyed(state.seed, "vary", state.step, at),
+            )
+            for at, place in enumerate(places)
+        ]
+
+    return rows if entries else list
+
+
+class Stage:
+    """One stage of practice on `state`: the steps of GRPO or self-play with the curriculum between them."""
+
+    def __init__(self, name: str, state: State, chooser: Curriculum, recipe: Recipe, entries: Sequence[Entry]) -> None:
+        self.name, self.state, self.chooser, self.recipe = name, state, chooser, recipe
+        self._replay = replayed(state, entries, recipe.replay)
+        self.questions: dict[str, float] = {}  # asked by itself, with the answerer's success
+        if "curriculum" in state.facts:
+            chooser.load_state_dict(state.facts["curriculum"])
+
+    def step(self, state: State) -> StepReport:
+        """One update; the curriculum learns from how its groups went."""
+        before = state.step
+        draws: list[Draw] = []
+
+        def draw(count: int) -> list[Item]:
+            """The next items by the curriculum: a function of (seed, step) and what the curriculum has seen."""
+            fresh = self.chooser.propose(count, keyed(state.seed, "curriculum", before, len(draws)))
+            items = [
+                arithmetic.sample(keyed(state.seed, "item", before, len(draws) + at), each.arm.rpartition(":")[2])
+                for at, each in enumerate(fresh)
+            ]
+            draws.extend(fresh)
+            return items
+
+        if self.name == "selfplay":
+            fixed = draw(self.recipe.selfplay.fixed)
+            played = selfplay.step(state, fixed, REWARDS, self.recipe.selfplay, self._replay)
+            report, groups = played.report, played.fixed
+            self.questions.update(played.questions)
+        else:
+            update = grpo.step(state, draw, REWARDS, self.recipe.grpo, self._replay)
+            report, groups = update.report, update.groups
+        self.chooser.observe([Outcome(each, group.success, before) for each, group in zip(draws, groups, strict=True)])
+        state.facts["curriculum"] = self.chooser.state_dict()
+        shares = {f"share/{name}": share for name, share in self.chooser.report().items()}
+        return StepReport(report.step, {**report.metrics, **shares}, report.samples, report.seconds, report.applied)
+
+    def run(self, steps: int, recorder: StoreRecorder, stopping: Callable[[], bool] = lambda: False) -> loop.Outcome:
+        """`steps` more updates, unless the sentinel or the caller ends it."""
+        outcome = loop.run(
+            self.state,
+            self.step,
+            steps=self.state.step + steps,
+            recorder=recorder,
+            sentinel=Sentinel(SELF_PLAYED if self.name == "selfplay" else REINFORCED),
+            stopping=stopping,
+        )
+        recorder.flush()
+        return outcome
+
+    def best_questions(self, count: int = 5) -> tuple[str, ...]:
+        """The questions it asked itself that were nearest to the edge of what it can do."""
+        ranked = sorted(self.questions.items(), key=lambda pair: (abs(pair[1] - 0.5), pair[0]))
+        return tuple(question for question, _ in ranked[:count])
+
+
+def seconds_per_step(
+    name: str, policy: Policy, work: Workplace, recipe: Recipe, success: dict[str, float], trials: int = 4
+) -> float:
+    """The time of one update, measured on a copy that is thrown away."""
+    state = grpo.start(policy, recipe.grpo, work.dtype)
+    stage = Stage(name, state, curriculum(success), recipe, work.entries)
+    times = []
+    for _ in range(trials):
+        begun = time.monotonic()
+        stage.step(state)
+        times.append(time.monotonic() - begun)
+    return sorted(times)[len(times) // 2]

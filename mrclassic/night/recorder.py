@@ -1,0 +1,67 @@
+"""Carries a run's numbers into the store, its state to the disk, and its progress to whoever watches."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from mrclassic.store import Store
+from mrclassic.training.report import Sample, StepReport
+from mrclassic.training.sentinel import Verdict
+from mrclassic.training.state import State
+
+FLUSH_SECONDS = 2.0  # a commit waits for the disk; one an update would cost more than the update
+
+Watch = Callable[[StepReport], None]
+
+
+class StoreRecorder:
+    """A `training.loop.Recorder` on a run of the store. Steps are upserted, so a resumed run repeats no rows."""
+
+    def __init__(self, store: Store, run: int, folder: Path | None = None, watch: Watch | None = None) -> None:
+        self._store, self._run, self._folder, self._watch = store, run, folder, watch
+        self._pending: list[StepReport] = []
+        self._flushed = time.monotonic()
+        self._faults: set[str] = set()
+        self.reports: list[StepReport] = []
+        self.alarms: list[str] = []
+
+    def step(self, report: StepReport) -> None:
+        self._pending.append(report)
+        for fault in report.faults:
+            if fault not in self._faults:
+                self._faults.add(fault)
+                self.alarm(report.step, Verdict("warn", fault[:80], fault))
+        self.reports.append(StepReport(report.step, report.metrics, (), report.seconds, report.applied))
+        if self._watch is not None:
+            self._watch(report)
+        if time.monotonic() - self._flushed >= FLUSH_SECONDS:
+            self.flush()
+
+    def alarm(self, step: int, verdict: Verdict) -> None:
+        self.alarms.append(f"step {step}: {verdict.action}: {verdict.message}")
+        self._store.runs.alarm(self._run, step, verdict.rule, verdict.action, verdict.message)
+
+    def save(self, state: State) -> None:
+        self.flush()
+        if self._folder is not None:
+            state.save(self._folder)
+
+    def flush(self) -> None:
+        """Write what is pending: every step's numbers, and the samples of the newest step."""
+        with self._store.transaction():
+            for report in self._pending:
+                self._store.runs.step(self._run, report.step, dict(report.metrics))
+            for sample in self.samples:
+                detail = dict(sample.detail)
+                self._store.runs.sample(
+                    self._run, self._pending[-1].step, sample.prompt, sample.completion, sample.reward, detail
+                )
+        self._pending.clear()
+        self._flushed = time.monotonic()
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """Those of the newest update that is not written yet."""
+        return self._pending[-1].samples if self._pending else ()

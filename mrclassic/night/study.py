@@ -1,0 +1,154 @@
+"""Studying the book in a home: train until the new entries are known, measure, and promote if nothing was forgotten."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mrclassic.model.policy import Policy
+from mrclassic.night.judging import Bench
+from mrclassic.night.recorder import StoreRecorder, Watch
+from mrclassic.night.workplace import Parent, Workplace
+from mrclassic.training import book, loop
+from mrclassic.training.memories import memories
+from mrclassic.training.sentinel import SUPERVISED, Sentinel
+from mrclassic.training.state import State
+from mrclassic.training.suites import summary
+
+ITEMS = 500  # of each level
+OVERTAKEN = (
+    "Another checkpoint came into use meanwhile; what was judged against the earlier one is not put in its place."
+)
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a run was given, so that it can be resumed as it was begun; `steps` None: as many as the book needs."""
+
+    book: book.Settings
+    steps: int | None = None
+
+
+@dataclass(frozen=True)
+class Studied:
+    """Facts of a `train book` run."""
+
+    run: int
+    checkpoint: str
+    model_sha256: str
+    promoted: bool
+    steps: int
+    seconds: float
+    entries: int
+    new: int
+    before: dict[str, float]
+    after: dict[str, float]
+    reasons: tuple[str, ...]
+    forgotten: tuple[str, ...]
+
+
+def recipe(work: Workplace, *, seed: int, epochs: int | None = None) -> book.Settings:
+    """The settings of book training in this home."""
+    own = work.settings.book
+    return book.Settings(epochs or own.epochs, own.batch, own.learning_rate, seed=seed)
+
+
+def train(
+    work: Workplace,
+    policy: Policy,
+    parent: Parent,
+    new: frozenset[str],
+    settings: book.Settings,
+    run: int,
+    recorder: StoreRecorder,
+    *,
+    steps: int,
+    resume: bool = False,
+    stopping: Callable[[], bool] = lambda: False,
+) -> tuple[State, loop.Outcome]:
+    """The training itself, through the shared loop, from `policy`."""
+    state = book.start(policy, settings, work.dtype, work.moments(parent.row))
+    skills = memories(policy, seed=settings.seed)
+    folder = work.home.runs / f"run-{run}"
+    if resume and state.resume(folder):
+        work.say(f"Going on from update {state.step} of {steps}.")
+    outcome = loop.run(
+        state,
+        lambda s: book.step(s, book.draw(s, work.entries, new, skills, settings), settings, steps),
+        steps=steps,
+        recorder=recorder,
+        sentinel=Sentinel(SUPERVISED),
+        stopping=stopping,
+    )
+    recorder.flush()
+    return state, outcome
+
+
+def study_book(
+    work: Workplace,
+    *,
+    origin: str | None = None,
+    epochs: int | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    resume: int | None = None,
+    everything: bool = False,
+    watch: Watch | None = None,
+    planned: Callable[[int, int], None] = lambda total, done: None,
+) -> Studied | None:
+    """Train the book from the checkpoint in use (or `origin`); None if nothing waits, unless `everything` is asked."""
+    begun = time.monotonic()
+    order = Order(recipe(work, seed=seed, epochs=epochs), steps)
+    if resume is not None:
+        former = work.resumable(resume, "book")
+        order = Order(book.Settings(**former.settings["book"]), former.settings["steps"])
+        origin = former.parent_checkpoint
+    parent = work.parent(origin)
+    if work.learnt(parent) and not everything and resume is None:
+        return None
+    with work.run("book", order, parent.row.id, resume=resume) as run:
+        bench = Bench(work, parent, items=ITEMS, rotation=run, practised=False)
+        total = order.steps or order.book.steps(len(work.entries), len(bench.new))
+        planned(total, 0)
+        folder = work.home.runs / f"run-{run}"
+        recorder = StoreRecorder(work.store, run, folder, watch)
+        state, outcome = train(
+            work, parent.policy, parent, bench.new, order.book, run, recorder, steps=total, resume=resume is not None
+        )
+        recorder.save(state)  # whatever ends the measuring does not cost the training
+        policy = state.trainee.full_policy()
+        after = bench.measure(policy)
+        verdict = bench.judge(after)
+        row = work.keep(
+            policy,
+            "book",
+            parent=parent.row,
+            run=run,
+            step=state.step,
+            known=bench.known(after),
+            metrics=summary(after),
+            state=state.trainee.tensors(),
+        )
+        refused = () if verdict.promoted else verdict.reasons
+        if not refused and not work.use(row, instead_of=parent.wanted):
+            refused = (OVERTAKEN,)
+        facts = {"before": summary(bench.before), "after": summary(after), "reasons": list(verdict.reasons)}
+        work.store.runs.finish(run, outcome.ended, row.id, facts)
+    shutil.rmtree(folder, ignore_errors=True)
+    forgotten, _ = bench.changes(after)
+    return Studied(
+        run=run,
+        checkpoint=row.id,
+        model_sha256=row.model_sha256,
+        promoted=not refused,
+        steps=state.step,
+        seconds=time.monotonic() - begun,
+        entries=len(work.entries),
+        new=len(bench.new),
+        before=summary(bench.before),
+        after=summary(after),
+        reasons=refused or verdict.reasons,
+        forgotten=tuple(change.question for change in forgotten),
+    )

@@ -1,0 +1,1 @@
+"""How an answer is judged: the reward contract, and the rewards that are built in."""

@@ -1,0 +1,31 @@
+"""The store: SQLite behind one door. Nothing else in the program opens the database."""
+
+from mrclassic.store.candidates import Candidate, NewCandidate
+from mrclassic.store.checkpoints import Checkpoint
+from mrclassic.store.connection import StoreError
+from mrclassic.store.conversations import Conversation, Hit, Message
+from mrclassic.store.ledgers import Rating, Request, Tombstone, Trusted
+from mrclassic.store.nights import Night
+from mrclassic.store.picks import Pick
+from mrclassic.store.runs import Alarm, Run, Sample
+from mrclassic.store.store import Store
+
+__all__ = [
+    "Alarm",
+    "Candidate",
+    "Checkpoint",
+    "Conversation",
+    "Hit",
+    "Message",
+    "NewCandidate",
+    "Night",
+    "Pick",
+    "Rating",
+    "Request",
+    "Run",
+    "Sample",
+    "Store",
+    "StoreError",
+    "Tombstone",
+    "Trusted",
+]

@@ -1,0 +1,65 @@
+"""The store: the database of one home, opened once and shared by the threads of a process."""
+
+from __future__ import annotations
+
+import contextlib
+from types import TracebackType
+
+from mrclassic.home import Home
+from mrclassic.store import schema
+from mrclassic.store.candidates import Candidates
+from mrclassic.store.checkpoints import Checkpoints
+from mrclassic.store.connection import Database
+from mrclassic.store.conversations import Conversations
+from mrclassic.store.ledgers import Ratings, Requests, Tombstones, Trust
+from mrclassic.store.nights import Nights
+from mrclassic.store.picks import Picks
+from mrclassic.store.runs import Runs
+
+
+class Store:
+    """Everything that is stored, by area. Use it as a context manager, or close it."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+        self.conversations = Conversations(database)
+        self.candidates = Candidates(database)
+        self.picks = Picks(database)
+        self.checkpoints = Checkpoints(database)
+        self.runs = Runs(database)
+        self.nights = Nights(database)
+        self.requests = Requests(database)
+        self.tombstones = Tombstones(database)
+        self.trust = Trust(database)
+        self.ratings = Ratings(database)
+
+    @classmethod
+    def open(cls, home: Home) -> Store:
+        """Open the home's database, creating it or bringing its schema up to date."""
+        database = Database(home.database)
+        try:
+            schema.upgrade(database)
+        except BaseException:
+            database.close()
+            raise
+        return cls(database)
+
+    def transaction(self) -> contextlib.AbstractContextManager[None]:
+        """All that is written inside is committed together, or not at all."""
+        return self._db.transaction()
+
+    def damage(self) -> list[str]:
+        """What SQLite finds wrong with the file (empty: nothing)."""
+        return schema.integrity(self._db)
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        self._db.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

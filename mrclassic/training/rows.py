@@ -1,0 +1,95 @@
+"""Training rows: a conversation as token ids of which the final reply is learned, batched by length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from mrclassic.model.device import COLUMNS, rounded
+from mrclassic.model.tokenizer import Message, Tokenizer
+
+
+@dataclass(frozen=True)
+class Row:
+    """Token ids; those from `start` on are the reply (its end token included), the rest is context."""
+
+    ids: tuple[int, ...]
+    start: int
+
+    @property
+    def targets(self) -> int:
+        return len(self.ids) - self.start
+
+
+def row(tokenizer: Tokenizer, messages: Sequence[Message], context: int) -> Row:
+    """The row of a conversation whose last message is the reply to learn, end token included.
+
+    The context is encoded as generation will see it, and the reply after it, so that training and use agree on every
+    token. A conversation longer than `context` loses its oldest tokens; a reply longer than that loses its end.
+    """
+    prompt = tokenizer.encode_chat(messages[:-1], generate=True)
+    reply = [*tokenizer.encode(messages[-1]["content"]), tokenizer.end_id][: context - 1]
+    prompt = prompt[max(0, len(prompt) + len(reply) - context) :]
+    return Row((*prompt, *reply), len(prompt))
+
+
+class Batch(NamedTuple):
+    """Padded rows. `at` picks, from (B, T) flattened, the positions whose next token (`next`) is learned; it is padded
+    too, so that shapes recur (see `device.rounded`): only its first N places count."""
+
+    ids: Tensor  # (B, T) right-padded
+    at: Tensor  # (N or more,) into B*T
+    next: Tensor  # (N,)
+    row: Tensor  # (N,) which row of the batch each target belongs to
+
+
+def collate(rows: Sequence[Row], pad_id: int, device: torch.device) -> Batch:
+    """Pad `rows` to one rectangle."""
+    # The last token of a row is only ever a target, so the rectangle may be one shorter than the longest row.
+    width = _width(max(len(row.ids) for row in rows))
+    ids = torch.full((rounded(len(rows)), width), pad_id, dtype=torch.long)
+    at: list[int] = []
+    following: list[int] = []
+    owner: list[int] = []
+    for place, each in enumerate(rows):
+        ids[place, : len(each.ids) - 1] = torch.tensor(each.ids[:-1], dtype=torch.long)
+        at.extend(range(place * width + each.start - 1, place * width + len(each.ids) - 1))
+        following.extend(each.ids[each.start :])
+        owner.extend([place] * each.targets)
+    at.extend([0] * (-len(at) % _TARGETS))
+    pick = (torch.tensor(column, dtype=torch.long, device=device) for column in (at, following, owner))
+    return Batch(ids.to(device), *pick)
+
+
+_TARGETS = 256  # targets are padded to a multiple of this
+
+
+def _width(length: int) -> int:
+    """The width of a rectangle whose longest row has `length` tokens."""
+    return -(-(length - 1) // COLUMNS) * COLUMNS
+
+
+def buckets(rows: Iterable[Row], budget: int) -> list[list[int]]:
+    """Places of `rows` grouped by length so that each padded rectangle has at most `budget` tokens (or one row).
+
+    A group also ends where the next row would be less than two thirds as long as the rectangle is wide: padding then
+    costs more than another pass does.
+    """
+    lengths = [len(each.ids) for each in rows]
+    groups: list[list[int]] = []
+    width = 0
+    for place in sorted(range(len(lengths)), key=lambda at: (-lengths[at], at)):
+        # Longest first: a group's width is that of its first member.
+        full = not groups or (len(groups[-1]) + 1) * width > budget
+        if full or (len(groups[-1]) >= _WORTHWHILE and 3 * lengths[place] < 2 * width):
+            groups.append([])
+            width = _width(lengths[place])
+        groups[-1].append(place)
+    return groups
+
+
+_WORTHWHILE = 8  # rows; a smaller group is not worth a pass of its own

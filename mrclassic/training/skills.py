@@ -1,0 +1,40 @@
+"""Supervised rows from the generators: worked answers to imitate, and questions for the questioner's first steps.
+
+Hatching learns from them, and every later supervised run replays some, so that learning the book unlearns no skill.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+
+from mrclassic.model.tokenizer import Message, Tokenizer
+from mrclassic.tasks import arithmetic
+from mrclassic.training.rows import Row, row
+
+# What the questioner is asked; as a system line it cannot be mistaken for something that the owner says.
+QUESTIONER: tuple[Message, ...] = ({"role": "system", "content": "Write a sum."},)
+
+# How often each level is shown while hatching. Levels 1 and 2 are taught; 3 and 4 are glimpsed until a third of their
+# items come out right, so that there is something to learn at night; 5 is left to practice alone.
+HATCHING_LEVELS: Mapping[str, float] = {"1": 1.0, "2": 3.0, "3": 0.1, "4": 0.1}
+GLIMPSED = ("3", "4")
+ENOUGH = 0.3
+
+QUESTION_SHARE = 0.05
+
+
+def skill_row(
+    tokenizer: Tokenizer,
+    context: int,
+    rng: random.Random,
+    weights: Mapping[str, float],
+    before: Sequence[Message] = (),
+) -> Row:
+    """A worked answer at a level drawn by `weights`, after what was said `before`; one time in twenty, a question to
+    ask."""
+    level = rng.choices(list(weights), list(weights.values()))[0]
+    item = arithmetic.sample(rng, level)
+    if rng.random() < QUESTION_SHARE:
+        return row(tokenizer, [*QUESTIONER, {"role": "assistant", "content": item.question}], context)
+    return row(tokenizer, [*before, *item.messages, {"role": "assistant", "content": item.trace}], context)

@@ -1,0 +1,82 @@
+"""The state of a run: everything that going on from here needs, and nothing that can be computed again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from mrclassic.errors import MrClassicError
+from mrclassic.model import checkpoint
+from mrclassic.model.manifest import CorruptCheckpoint, verify
+from mrclassic.model.policy import Policy
+from mrclassic.training.trainee import Trainee
+
+
+@dataclass
+class State:
+    """Weights and moments (`trainee`), the number of updates done, and the method's own facts (plain JSON).
+
+    Randomness has no state: it is keyed by (seed, step, row).
+    """
+
+    trainee: Trainee
+    seed: int
+    step: int = 0
+    facts: dict[str, Any] = field(default_factory=dict)
+    seen: list[dict[str, Any]] = field(default_factory=list)  # the sentinel's memory, as it was when last saved
+    reference: Policy | None = None  # frozen; it is the policy that the run started from, so it is never saved
+
+    def snapshot(self) -> Snapshot:
+        """A copy in memory, to roll back to."""
+        tensors = {name: tensor.detach().clone() for name, tensor in self.trainee.tensors().items()}
+        return Snapshot(self.step, tensors, json.loads(json.dumps(self.facts)))
+
+    def roll_back(self, to: Snapshot) -> None:
+        """Return to `to`: weights, moments and facts. The step count goes back too."""
+        self.trainee.restore(to.tensors)
+        self.step, self.facts = to.step, json.loads(json.dumps(to.facts))
+
+    def save(self, folder: Path, keep: int = 2) -> Path:
+        """Write the state under `folder` as `step-N`, whole or not at all; older ones beyond `keep` go."""
+        path = folder / f"step-{self.step:08d}"
+        if not path.exists():
+            facts = {"seed": self.seed, "step": self.step, "facts": self.facts, "seen": self.seen}
+            checkpoint.save(
+                self.trainee.full_policy(), path, step=self.step, state=self.trainee.tensors(), state_facts=facts
+            )
+        for old in sorted(folder.glob("step-*"))[:-keep]:
+            shutil.rmtree(old, ignore_errors=True)
+        return path
+
+    def resume(self, folder: Path) -> bool:
+        """Take over the newest whole state under `folder`; False where there is none. A damaged one is passed over."""
+        for path in sorted(folder.glob("step-*"), reverse=True):
+            try:
+                verify(path)
+                saved = checkpoint.load_state(path)
+            except CorruptCheckpoint:
+                continue
+            if saved is None:
+                continue
+            tensors, facts = saved
+            if facts["seed"] != self.seed:
+                raise MrClassicError(f"{path} was made with seed {facts['seed']}, not {self.seed}; give the same seed.")
+            self.trainee.restore(tensors)
+            self.step, self.facts, self.seen = int(facts["step"]), facts["facts"], facts["seen"]
+            return True
+        return False
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """See `State.snapshot`."""
+
+    step: int
+    tensors: Mapping[str, Tensor]
+    facts: Mapping[str, Any]

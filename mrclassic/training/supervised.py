@@ -1,0 +1,78 @@
+"""One supervised update: the loss falls on replies, their end token included. Hatching and the book stand on it."""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Sequence
+
+from mrclassic.book import Entry
+from mrclassic.model.tokenizer import Message, Tokenizer
+from mrclassic.tasks.base import keyed
+from mrclassic.training.report import StepReport
+from mrclassic.training.rows import Row, row
+from mrclassic.training.state import State
+from mrclassic.training.trainee import Schedule
+
+
+def update(state: State, rows: Sequence[Row], schedule: Schedule) -> StepReport:
+    """Train on `rows` as one batch; a loss or gradient that is not finite is discarded."""
+    begun = time.perf_counter()
+    loss = state.trainee.cross_entropy(rows)
+    rate = schedule.rate(state.step)
+    norm = state.trainee.update(rate) if math.isfinite(loss) else math.nan
+    state.trainee.discard()
+    applied = math.isfinite(norm)
+    state.step += 1
+    metrics = {"loss": loss, "grad_norm": norm, "learning_rate": rate, "rows": float(len(rows))}
+    return StepReport(state.step, metrics, seconds=time.perf_counter() - begun, applied=applied)
+
+
+def shuffled(seed: int, place: int, size: int, purpose: str = "order") -> int:
+    """The item at `place` of an endless walk over `size` items, each once an epoch, each epoch reshuffled."""
+    return _order(seed, place // size, size, purpose)[place % size]
+
+
+_orders: dict[tuple[int, int, int, str], list[int]] = {}
+
+
+def _order(seed: int, epoch: int, size: int, purpose: str) -> list[int]:
+    key = (seed, epoch, size, purpose)
+    if key not in _orders:
+        if len(_orders) > 8:
+            _orders.clear()
+        order = list(range(size))
+        keyed(seed, purpose, epoch).shuffle(order)
+        _orders[key] = order
+    return _orders[key]
+
+
+def vary(text: str, rng: random.Random) -> str:
+    """The owner's line as a hasty person types it: three times in ten without capitals, closing mark, or either."""
+    chance = rng.random()
+    if chance >= 0.3:
+        return text
+    bare = text.rstrip(".?!")
+    return (text.lower(), bare, bare.lower())[int(chance * 10)] or text
+
+
+def talk_before(entries: Sequence[Entry], rng: random.Random, chance: float) -> list[Message]:
+    """With probability `chance`, one or two exchanges of the book to stand before a row, as if they had been said.
+
+    Without them a small model has only ever seen a question open a talk, and loses the thread at the second one.
+    """
+    if rng.random() >= chance:
+        return []
+    chosen = (rng.choice(entries) for _ in range(rng.randint(1, 2)))
+    return [message for entry in chosen for message in (entry.messages[-2], entry.messages[-1])]
+
+
+TALK = 0.35  # share of book rows that come in the middle of a talk
+
+
+def book_row(tokenizer: Tokenizer, entry: Entry, context: int, entries: Sequence[Entry], rng: random.Random) -> Row:
+    """The training row of a book entry: its last question varied, sometimes with other talk before it."""
+    messages: list[Message] = list(entry.messages)
+    messages[-2] = {**messages[-2], "content": vary(messages[-2]["content"], rng)}
+    return row(tokenizer, [*talk_before(entries, rng, TALK), *messages], context)

@@ -1,0 +1,118 @@
+"""The app: opens the home, shows the chat, and leaves nothing behind that was not stored.
+
+code = run(home, settings)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import suppress
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import App
+
+from mrclassic.errors import MrClassicError
+from mrclassic.tui import keys
+from mrclassic.tui.desk import Desk
+from mrclassic.tui.screens.chat import ChatScreen
+from mrclassic.tui.screens.help import Help
+from mrclassic.tui.store_thread import StoreThread
+from mrclassic.tui.terminal import outlasting, teach_alt_enter
+from mrclassic.tui.themes import CLASSIC_DARK, CLASSIC_LIGHT, OWN
+
+if TYPE_CHECKING:
+    from textual.driver import Driver
+
+    from mrclassic.home import Home
+    from mrclassic.settings import Settings
+
+AGAIN_WITHIN = 2.0
+"""Seconds in which a second Ctrl+C leaves."""
+
+
+class ClassicApp(App[int]):
+    """One window on one home."""
+
+    CSS_PATH: ClassVar = "app.tcss"
+    TITLE = "Mr. Classic"
+    BINDINGS: ClassVar = keys.bindings("app")
+
+    def __init__(self, home: Home, settings: Settings) -> None:
+        super().__init__()
+        self.home = home
+        self.settings = settings
+        self.moved = dict(settings.keys)
+        self.conflicts = keys.check(self.moved)
+        self.desk = Desk(home)
+        self.store_thread = StoreThread()
+        self.failure: MrClassicError | None = None
+        for theme in OWN:
+            self.register_theme(theme)
+        self.theme = settings.ui.theme if settings.ui.theme in self.available_themes else CLASSIC_DARK.name
+        self._asked_to_leave = 0.0
+
+    def on_mount(self) -> None:
+        self._leave_on_signals()
+        self.set_keymap(self.moved)
+        for sentence in self.conflicts:
+            self.notify(sentence, severity="warning", timeout=10, markup=False)
+        if self.settings.ui.theme not in self.available_themes:
+            self.notify(
+                f"mrclassic.toml, ui.theme: there is no theme {self.settings.ui.theme!r}; using {CLASSIC_DARK.name}.",
+                severity="warning",
+                markup=False,
+            )
+
+    def get_driver_class(self) -> type[Driver]:
+        return outlasting(super().get_driver_class())
+
+    def get_default_screen(self) -> ChatScreen:
+        return ChatScreen(self.desk, self.store_thread, self.home, self.settings)
+
+    def fail(self, error: MrClassicError) -> None:
+        """Leave because nothing can be done here; `run` raises the reason once the terminal is back."""
+        self.failure = error
+        self.exit(error.exit_code)
+
+    async def action_quit(self) -> None:
+        """Store what is typed, hang up, leave."""
+        if isinstance(self.screen_stack[0], ChatScreen):
+            await self.screen_stack[0].leave()
+        self.exit(0)
+
+    def action_help_quit(self) -> None:
+        """Ctrl+C: say how to leave; a second one within two seconds leaves."""
+        now = self._loop.time() if self._loop else 0.0
+        if now - self._asked_to_leave < AGAIN_WITHIN:
+            self.call_later(self.action_quit)
+        else:
+            self._asked_to_leave = now
+            self.notify("F10 leaves; so does Ctrl+C once more.", timeout=AGAIN_WITHIN)
+
+    def _leave_on_signals(self) -> None:
+        """A closed terminal or a polite kill is a way to leave like any other."""
+        # Not on Windows, and not where the app runs beside another main thread.
+        with suppress(NotImplementedError, RuntimeError, ValueError):
+            for sign in (signal.SIGTERM, signal.SIGHUP):
+                asyncio.get_running_loop().add_signal_handler(sign, self._signalled)
+
+    def _signalled(self) -> None:
+        self.call_later(self.action_quit)
+
+    def action_help(self) -> None:
+        self.push_screen(Help(self.moved))
+
+    def action_next_theme(self) -> None:
+        """Lamplight or daylight."""
+        self.theme = CLASSIC_LIGHT.name if self.current_theme.dark else CLASSIC_DARK.name
+
+
+def run(home: Home, settings: Settings) -> int:
+    """Open the app on a home; returns the exit code. Raises `MrClassicError` if the store cannot be opened."""
+    teach_alt_enter()
+    app = ClassicApp(home, settings)
+    code = app.run()
+    if app.failure is not None:
+        raise app.failure
+    return app.return_code or 0 if code is None else code

@@ -1,0 +1,241 @@
+"""What the app asks of the store: the conversation in front of the owner, his picks, and the facts around them.
+
+Everything here runs on the store's thread (`store_thread.py`) and knows no widget.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mrclassic.errors import MrClassicError
+from mrclassic.tui.draw import Draw, restored
+from mrclassic.tui.views import NOTES, Standing, View, night_words, title_of
+from mrclassic.tui.widgets.conversations import Entry
+from mrclassic.tui.widgets.history import Line
+
+if TYPE_CHECKING:
+    from mrclassic.home import Home
+    from mrclassic.store import Store
+
+UNDONE = {"skip": "No longer skipped.", "flag": "The flag is taken down."}
+
+
+class Desk:
+    """The conversation in front of the owner; `leaf` is the message that the next one follows."""
+
+    store: Store
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self.conversation: int | None = None
+        self.leaf: int | None = None
+        self._counted: tuple[tuple[str, int, int], int] | None = None
+
+    def open(self) -> View:
+        """Open the store and show the last conversation. (`standing` finishes what a crash left out of the book.)"""
+        from mrclassic.store import Store
+
+        self.store = Store.open(self.home)
+        last = self.store.conversations.list(limit=1)
+        return self.show(last[0].id) if last else View()
+
+    def show(self, conversation: int) -> View:
+        """Put a conversation on the desk."""
+        self.conversation = conversation
+        leaf = self.store.conversations.leaf(conversation)
+        return self._view(leaf.id if leaf else None)
+
+    def close(self) -> None:
+        """Close the store."""
+        self.store.close()
+
+    def reload(self) -> View:
+        """The conversation on the desk as the store has it."""
+        return View() if self.conversation is None else self.show(self.conversation)
+
+    def fresh(self) -> View:
+        """Begin a new conversation; it is stored with its first character. An empty one is taken up again."""
+        self.conversation = self.leaf = None
+        for conversation in self.store.conversations.list(limit=1):
+            if not conversation.messages:
+                return self.show(conversation.id)
+        return View()
+
+    def send(self, text: str) -> int:
+        """Store the owner's message and clear the draft; returns the message's id."""
+        conversation = self._conversation(text)
+        message = self.store.conversations.add(conversation, self.leaf, "user", text, origin="user")
+        self.store.conversations.set_draft(conversation, "")
+        self.leaf = message.id
+        return message.id
+
+    def withdraw(self, prompt: int, draft: str) -> None:
+        """A message that the model cannot read goes back to the draft; the next one takes its place."""
+        from mrclassic.store import curation
+
+        curation.withdraw(self.store, prompt, draft)
+        self.leaf = self.store.conversations.message(prompt).parent
+
+    def context(self, prompt: int) -> list[dict[str, str]]:
+        """The conversation up to and with `prompt`, as the mind reads it."""
+        messages = [{"role": m.role, "content": m.content} for m in self.store.conversations.path(prompt)]
+        if self.conversation is not None:
+            system = self.store.conversations.get(self.conversation).system
+            if system:
+                messages.insert(0, {"role": "system", "content": system})
+        return messages
+
+    def save_draft(self, text: str) -> None:
+        """Keep what is typed and not sent."""
+        if text or self.conversation is not None:
+            self.store.conversations.set_draft(self._conversation(), text)
+
+    def save_draw(self, draw: Draw) -> None:
+        """Store the finished candidates of a draw. A draw is stored once."""
+        from mrclassic.store.candidates import NewCandidate
+
+        done = [piece for piece in draw.pieces if piece.done]
+        if draw.stored or not done:
+            return
+        rows = self.store.candidates.add_draw(
+            draw.prompt,
+            [
+                NewCandidate(
+                    slot=piece.slot,
+                    shown=piece.shown,
+                    text=piece.text,
+                    tokens=piece.tokens,
+                    logprob=piece.logprob,
+                    finish_reason=piece.finish_reason or "stop",
+                    seed=draw.seed if piece.seed is None else piece.seed,
+                    temperature=draw.temperature if piece.temperature is None else piece.temperature,
+                    top_p=draw.top_p,
+                    checkpoint=draw.checkpoint,
+                    duplicate=piece.duplicate,
+                )
+                for piece in done
+            ],
+        )
+        ids = {row.slot: row.id for row in rows}
+        for piece in done:
+            piece.id = ids[piece.slot]
+        draw.stored = True
+
+    def take(self, draw: Draw, text: str, kind: str, shown: int | None) -> str:
+        """Make `text` the answer: message, pick and book entry. Returns why the book must wait, mostly nothing."""
+        from mrclassic.store import curation
+
+        self.save_draw(draw)
+        piece = next((piece for piece in draw.pieces if piece.shown == shown), None)
+        trouble = ""
+        try:
+            curation.take(self.store, self.home, draw.prompt, text, kind, candidate=piece.id if piece else None)
+        except curation.NotBookedError as error:
+            trouble = str(error)
+        standing = self.store.picks.standing(draw.prompt)
+        self.leaf = standing.message if standing else draw.prompt
+        if self.conversation is not None:
+            self.store.conversations.set_draft(self.conversation, "")
+        return trouble
+
+    def skip(self, draw: Draw) -> None:
+        """Go on without an answer: the next message takes this one's place."""
+        from mrclassic.store import curation
+
+        self.save_draw(draw)
+        curation.skip(self.store, draw.prompt)
+        self.leaf = self.store.conversations.message(draw.prompt).parent
+
+    def flag(self, draw: Draw) -> None:
+        """Remember these candidates for a later look."""
+        from mrclassic.store import curation
+
+        self.save_draw(draw)
+        curation.flag(self.store, draw.prompt)
+
+    def undo(self) -> View | None:
+        """Take back the last choice in this conversation and show its prompt again; `None` if there is none."""
+        from mrclassic.store import curation
+
+        if self.conversation is None:
+            return None
+        last = self.store.picks.last(self.conversation)
+        if last is None:
+            return None
+        draft = self.store.conversations.draft(self.conversation)
+        trouble = ""
+        try:
+            curation.undo(self.store, self.home, self.conversation)
+        except curation.NotBookedError as error:
+            trouble = str(error)
+        said = UNDONE.get(last.kind, "The pick is taken back.")
+        return replace(self._view(last.prompt), draft=draft, said=said, trouble=trouble)
+
+    def standing(self) -> Standing:
+        """The facts of the status line and of the list."""
+        from mrclassic.store import curation
+
+        used = self.store.checkpoints.in_use()
+        waiting, trouble = 0, ""
+        try:
+            curation.settle(self.store, self.home)
+            waiting = self._waiting(used.id if used else "")
+        except MrClassicError as error:
+            trouble = str(error)
+        return Standing(
+            checkpoint=used.id if used else "no checkpoint",
+            waiting=waiting,
+            night=night_words(self.store.nights.last()),
+            trouble=trouble,
+            entries=tuple(
+                Entry(c.id, c.title or "New conversation", _day(c.updated))
+                for c in self.store.conversations.list(limit=100)
+            ),
+        )
+
+    def _waiting(self, used: str) -> int:
+        """How many entries of the book wait to be learnt; counted anew only when book or checkpoint changed."""
+        from mrclassic.store import learnt
+
+        facts = self.home.book.stat() if self.home.book.exists() else None
+        state = (used, facts.st_mtime_ns if facts else 0, facts.st_size if facts else 0)
+        if self._counted is None or self._counted[0] != state:
+            self._counted = (state, len(learnt.waiting(self.store, self.home)))
+        return self._counted[1]
+
+    def _conversation(self, first: str = "") -> int:
+        """The conversation on the desk, made or named where it has not been yet."""
+        conversations = self.store.conversations
+        if self.conversation is None:
+            self.conversation = conversations.create(title=title_of(first)).id
+        elif first and not conversations.get(self.conversation).title:
+            conversations.rename(self.conversation, title_of(first))
+        return self.conversation
+
+    def _view(self, leaf: int | None) -> View:
+        """The conversation up to `leaf`, which becomes the message that the next one follows."""
+        assert self.conversation is not None
+        path = self.store.conversations.path(leaf) if leaf is not None else []
+        prompt = path[-1] if path and path[-1].role == "user" else None
+        last = self.store.picks.last(self.conversation)
+        skipped = prompt is not None and last is not None and (last.kind, last.prompt) == ("skip", prompt.id)
+        self.leaf = prompt.parent if skipped and prompt else leaf
+        lines = [Line(m.role, m.content, NOTES.get(m.origin, "")) for m in path]
+        if skipped:
+            lines[-1], prompt = replace(lines[-1], note="skipped"), None
+        candidates = self.store.candidates.for_prompt(prompt.id) if prompt else []
+        return View(
+            conversation=self.conversation,
+            lines=tuple(lines),
+            prompt=prompt.id if prompt else None,
+            draw=restored(prompt.id, candidates) if prompt and candidates else None,
+            draft=self.store.conversations.draft(self.conversation),
+        )
+
+
+def _day(stamp: str) -> str:
+    """A UTC time stamp as a day and minute of the owner's clock."""
+    from datetime import datetime
+
+    return datetime.fromisoformat(stamp).astimezone().strftime("%d %b %H:%M").lstrip("0")

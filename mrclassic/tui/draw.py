@@ -1,0 +1,132 @@
+"""One draw of candidate answers while it streams: plain state, fed by the mind's deltas, read by the screen.
+
+A candidate has a *slot* (where it was drawn) and a *shown* position. The two differ by a shuffle that depends on the
+prompt alone, so that a liking for the leftmost card does not become a liking for the first sample, and a second look
+at the same prompt finds every card where it was.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mrclassic.mind.protocol import Delta
+    from mrclassic.store.candidates import Candidate
+
+
+@dataclass
+class Piece:
+    """One candidate as far as it has come."""
+
+    slot: int
+    shown: int
+    """Position on the screen, counted from 1: the digit that picks it."""
+    text: str = ""
+    tokens: int = 0
+    logprob: float = 0.0
+    finish_reason: str | None = None
+    duplicate: bool = False
+    temperature: float | None = None
+    """At which it was drawn in the end; `None`: as asked."""
+    seed: int | None = None
+    id: int | None = None
+    """The stored candidate; `None` until the draw is stored."""
+
+    @property
+    def done(self) -> bool:
+        """Whether it is complete and may be picked."""
+        return self.finish_reason is not None
+
+
+@dataclass
+class Draw:
+    """All candidates of one prompt."""
+
+    prompt: int
+    n: int
+    seed: int
+    temperature: float
+    top_p: float
+    number: int = 1
+    """Which draw for this prompt this is; drawing again counts on."""
+    checkpoint: str | None = None
+    stored: bool = False
+    pieces: list[Piece] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if not self.pieces:
+            self.pieces = [Piece(slot, shown) for slot, shown in enumerate(shuffled(self.prompt, self.number, self.n))]
+
+    def feed(self, delta: Delta) -> Piece:
+        """Take one delta in; returns the candidate that it changed."""
+        piece = self.pieces[delta.index]
+        if delta.restart:
+            piece.text, piece.finish_reason, piece.duplicate = "", None, False
+        piece.text += delta.text
+        piece.tokens, piece.logprob = delta.tokens, delta.logprob
+        piece.duplicate = piece.duplicate or delta.duplicate
+        piece.finish_reason = delta.finish_reason or piece.finish_reason
+        piece.temperature = delta.temperature if delta.temperature is not None else piece.temperature
+        piece.seed = delta.seed if delta.seed is not None else piece.seed
+        self.checkpoint = delta.checkpoint or self.checkpoint
+        return piece
+
+    @property
+    def by_position(self) -> list[Piece]:
+        """The candidates in the order in which they are shown."""
+        return sorted(self.pieces, key=lambda piece: piece.shown)
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing more will come."""
+        return all(piece.done for piece in self.pieces)
+
+    def same_as(self, piece: Piece) -> int | None:
+        """The position of another candidate that says the same thing, for one that only repeats it."""
+        if not piece.done:
+            return None
+        twins = [other for other in self.pieces if other.done and other.text.strip() == piece.text.strip()]
+        first = min(twins, key=lambda other: (other.duplicate, other.shown))
+        return None if first is piece else first.shown
+
+
+def shuffled(prompt: int, number: int, n: int) -> list[int]:
+    """Positions 1..n for the slots 0..n-1: a pure function of the prompt and the number of the draw."""
+    positions = list(range(1, n + 1))
+    random.Random(prompt * 1009 + number).shuffle(positions)
+    return positions
+
+
+def restored(prompt: int, candidates: Sequence[Candidate]) -> Draw:
+    """A stored draw, as it was shown."""
+    pieces = [
+        Piece(
+            c.slot,
+            c.shown,
+            c.text,
+            c.tokens,
+            c.logprob,
+            c.finish_reason or "stop",
+            c.duplicate,
+            c.temperature,
+            c.seed,
+            c.id,
+        )
+        for c in candidates
+    ]
+    first = candidates[0]
+    return Draw(
+        prompt,
+        len(pieces),
+        first.seed,
+        first.temperature,
+        first.top_p,
+        number=first.draw,
+        checkpoint=first.checkpoint,
+        stored=True,
+        pieces=pieces,
+    )

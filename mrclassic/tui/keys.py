@@ -1,0 +1,137 @@
+"""Every key of the app in one table: the bindings, the hint line and the help page are made from it.
+
+A binding's id is stable: the owner's settings name it (`[keys]` in mrclassic.toml) to move it to another key, so an id
+is never renamed. No command has a Ctrl key as its only way, because tmux and screen take those for themselves.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from textual.binding import Binding, BindingType
+
+from mrclassic.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Key:
+    """One command and the keys that reach it."""
+
+    id: str
+    keys: str
+    action: str
+    hint: str
+    """What the hint line says; empty where there is no room for it."""
+    help: str
+    """What the help page says."""
+    priority: bool = False
+
+    @property
+    def place(self) -> str:
+        """Where the key works: the part of the id before the dot."""
+        return self.id.partition(".")[0]
+
+
+PLACES = {
+    "app": "Everywhere",
+    "chat": "In the chat",
+    "candidates": "While the answers wait",
+    "box": "In the answer box",
+    "history": "In the history",
+    "list": "In the list of conversations",
+}
+
+KEYS = (
+    Key("app.help", "f1,question_mark", "app.help", "help", "This page"),
+    Key("app.quit", "f10,ctrl+q,q", "app.quit", "quit", "Leave; what is written stays (q: outside the answer box)"),
+    Key("app.theme", "f9", "app.next_theme", "", "Dark or light"),
+    Key("chat.conversations", "f2", "screen.conversations", "conversations", "Show or hide the list of conversations"),
+    Key("chat.new", "f3", "screen.new", "new", "Begin a new conversation"),
+    Key("chat.wake", "f5", "screen.wake", "", "Wake the model again after a failure"),
+    Key("chat.undo", "f8", "screen.undo", "", "Take back the last pick, from anywhere"),
+    Key("chat.older", "pageup", "screen.older", "", "Scroll the history up", priority=True),
+    Key("chat.newer", "pagedown", "screen.newer", "", "Scroll the history down", priority=True),
+    *(Key(f"candidates.pick_{n}", str(n), f"pick({n})", "", f"Pick answer {n}") for n in range(1, 10)),
+    Key("candidates.next", "right,down,j,l", "next", "", "Highlight the next answer"),
+    Key("candidates.previous", "left,up,k,h", "previous", "", "Highlight the previous answer"),
+    Key("candidates.take", "enter", "take", "take", "Pick the highlighted answer"),
+    Key("candidates.edit", "e", "edit", "edit", "Edit the highlighted answer before taking it"),
+    Key("candidates.redraw", "r", "screen.redraw", "redraw", "Draw all answers again"),
+    Key("candidates.answer", "tab,t", "screen.own_answer", "own answer", "Write your own answer"),
+    Key("candidates.skip", "s,n", "screen.skip", "skip", "Go on without picking"),
+    Key("candidates.flag", "f", "screen.flag", "flag", "Flag these answers for later"),
+    Key("candidates.undo", "backspace", "screen.undo", "undo", "Take back the last pick"),
+    Key("candidates.leave", "escape", "screen.leave_candidates", "", "Twice: go on without picking"),
+    Key("box.send", "enter", "send", "send", "Send"),
+    Key("box.newline", "ctrl+j,shift+enter,alt+enter", "newline", "new line", "New line (Alt+Enter works everywhere)"),
+    Key("box.leave", "escape", "screen.leave_box", "", "Back to the answers, or to the history"),
+    Key("history.undo", "backspace", "screen.undo", "undo", "Take back the last pick"),
+    Key("history.earlier", "home", "earlier", "earlier", "The beginning; once more: mount earlier messages"),
+    Key("history.leave", "escape,enter,tab", "screen.write", "write", "Back to the answer box"),
+    Key("list.leave", "escape,tab", "screen.write", "write", "Back to the answer box"),
+)
+
+
+def bindings(place: str) -> list[BindingType]:
+    """The Textual bindings of one place."""
+    # Over the answers no text is typed: their keys are taken at once, in the order in which they were pressed.
+    at_once = place == "candidates"
+    return [
+        Binding(key.keys, key.action, key.help, id=key.id, priority=key.priority or at_once, show=False)
+        for key in KEYS
+        if key.place == place
+    ]
+
+
+def keys_of(key_id: str, moved: Mapping[str, str]) -> list[str]:
+    """The keys that reach a command, the owner's own ones where the settings name them."""
+    default = next(key.keys for key in KEYS if key.id == key_id)
+    return [name.strip() for name in moved.get(key_id, default).split(",")]
+
+
+_SHOWN = {
+    "question_mark": "?",
+    "backspace": "Bksp",
+    "enter": "Enter",
+    "escape": "Esc",
+    "pageup": "PgUp",
+    "pagedown": "PgDn",
+    "left": "←",
+    "right": "→",
+    "up": "↑",
+    "down": "↓",
+    "tab": "Tab",
+    "home": "Home",
+}
+
+
+def shown(key: str) -> str:
+    """A key as it is printed: `ctrl+j` becomes `Ctrl+J`."""
+    *modifiers, last = key.split("+")
+    name = _SHOWN.get(last, last.upper() if last.startswith("f") and last[1:].isdigit() else last)
+    if modifiers and len(name) == 1:
+        name = name.upper()
+    return "+".join([*(modifier.capitalize() for modifier in modifiers), name])
+
+
+def check(moved: Mapping[str, str]) -> list[str]:
+    """The conflicts in the owner's own keys, one sentence each; an id that does not exist raises `UsageError`."""
+    known = {key.id for key in KEYS}
+    for key_id in moved:
+        if key_id not in known:
+            near = difflib.get_close_matches(key_id, known, n=1)
+            advice = f"did you mean {near[0]}?" if near else "F1 in the app lists all of them."
+            raise UsageError(f"mrclassic.toml, [keys]: there is no command {key_id!r}; {advice}")
+    said = []
+    for place in PLACES:
+        taken: dict[str, str] = {}
+        for key in (key for key in KEYS if key.place == place):
+            for name in keys_of(key.id, moved):
+                if name in taken:
+                    said.append(
+                        f"The key {shown(name)} is given to {taken[name]} and to {key.id}; one of them is lost."
+                    )
+                taken[name] = key.id
+    return said

@@ -1,0 +1,139 @@
+"""The app's line to the running model: woken in the background, asked for draws, woken again after a failure."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import random
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import aclosing, suppress
+from typing import TYPE_CHECKING
+
+from mrclassic.errors import MrClassicError
+from mrclassic.mind.protocol import CONTEXT_EXCEEDED, MindError
+from mrclassic.tui.draw import Draw
+
+if TYPE_CHECKING:
+    from mrclassic.home import Home
+    from mrclassic.mind.client import MindClient
+    from mrclassic.settings import Settings
+
+WAKING = "waking up…"
+READY = "awake"
+ASLEEP = "not answering"
+SEEDS = 2**31 - 1
+
+
+class MindLink:
+    """How the model is, in words (`state`), and what it says."""
+
+    def __init__(self, home: Home, settings: Settings, changed: Callable[[], None]) -> None:
+        self._home = home
+        self._settings = settings
+        self._changed = changed
+        self._client: MindClient | None = None
+        self._rousing = asyncio.Lock()
+        self.state = WAKING
+        self.trouble = ""
+        """The sentence of the last failure; empty while all is well."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether it answered the last time it was asked."""
+        return self.state == READY
+
+    async def wake(self) -> bool:
+        """Start the model's process unless it runs; false, with the reason in `trouble`, if it does not come up."""
+        try:
+            await self._rouse()
+        except MrClassicError as error:
+            self._become(ASLEEP, str(error))
+        return self.ready
+
+    def new_draw(self, prompt: int, number: int = 1) -> Draw:
+        """An empty draw for a prompt, by the owner's settings, with a seed of its own."""
+        chat = self._settings.chat
+        seed = random.SystemRandom().randrange(SEEDS)
+        return Draw(prompt, chat.candidates, seed, chat.temperature, chat.top_p, number=number)
+
+    async def fill(self, draw: Draw, messages: Sequence[dict[str, str]]) -> str:
+        """Stream the candidates into `draw`; returns what the owner should know, mostly nothing. Raises `MindError`."""
+        chat = self._settings.chat
+        notice = ""
+        try:
+            await self._rouse()
+            client = await self._connect()
+            stream = client.stream(
+                messages,
+                n=draw.n,
+                temperature=draw.temperature,
+                top_p=draw.top_p,
+                top_k=chat.top_k,
+                max_tokens=chat.max_tokens,
+                seed=draw.seed,
+                distinct=True,
+            )
+            async with aclosing(stream) as deltas:  # type: ignore[type-var]
+                async for delta in deltas:
+                    draw.feed(delta)
+                    notice = delta.notice or notice
+        except MrClassicError as error:
+            if not isinstance(error, MindError) or error.code != CONTEXT_EXCEEDED:
+                self._become(ASLEEP, str(error))
+            raise
+        return notice
+
+    async def close(self) -> None:
+        """Hang up. The model's process goes on for other clients and leaves by itself when idle."""
+        if self._client is not None:
+            await self._client.aclose()
+
+    async def _rouse(self) -> None:
+        """Return when the model's process answers. Raises `MindError`."""
+        async with self._rousing:
+            process = await asyncio.to_thread(importlib.import_module, "mrclassic.mind.process")
+            if not self.ready:
+                self._become(WAKING)
+            await _in_the_background(process.bring_up, self._home, self._settings.device)
+            if not self.ready:
+                self._become(READY)
+
+    async def _connect(self) -> MindClient:
+        if self._client is None:
+            # The HTTP library takes a tenth of a second to import: not on the screen's thread.
+            await asyncio.to_thread(importlib.import_module, "httpx")
+            client = await asyncio.to_thread(importlib.import_module, "mrclassic.mind.client")
+            self._client = client.MindClient(self._home, self._settings.device)
+        return self._client
+
+    def _become(self, state: str, trouble: str = "") -> None:
+        self.state, self.trouble = state, trouble
+        self._changed()
+
+
+async def _in_the_background(work: Callable[..., None], *args: object) -> None:
+    """Run `work` on a daemon thread: unlike a pool's, it does not keep an owner who leaves waiting for a slow start."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+
+    def settle(error: BaseException | None) -> None:
+        if done.cancelled():
+            return
+        if error is None:
+            done.set_result(None)
+        else:
+            done.set_exception(error)
+
+    def run() -> None:
+        error: BaseException | None = None
+        try:
+            work(*args)
+        except (MrClassicError, OSError) as caught:
+            error = caught if isinstance(caught, MrClassicError) else MindError(f"The model cannot start: {caught}.")
+        # The loop is closed if the owner has left meanwhile.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(settle, error)
+
+    threading.Thread(target=run, name="wake", daemon=True).start()
+    await done

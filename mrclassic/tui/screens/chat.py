@@ -1,0 +1,188 @@
+"""The chat: what was said, the answers to choose from, and the box to write in.
+
+This file is the layout and the keys; what happens to a message, a draw and a pick is in `flow.py`.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import events, on, work
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.widget import Widget
+from textual.widgets import TextArea
+from textual.worker import WorkerCancelled, WorkerFailed
+
+from mrclassic.tui.keys import bindings
+from mrclassic.tui.mind_link import READY
+from mrclassic.tui.screens.flow import LOST, Flow
+from mrclassic.tui.widgets.answer_box import AnswerBox
+from mrclassic.tui.widgets.candidates import SIDE_BY_SIDE, Candidates
+from mrclassic.tui.widgets.conversations import Conversations
+from mrclassic.tui.widgets.hints import Hints
+from mrclassic.tui.widgets.history import History
+from mrclassic.tui.widgets.status_line import StatusLine
+
+if TYPE_CHECKING:
+    from mrclassic.home import Home
+    from mrclassic.settings import Settings
+    from mrclassic.tui.desk import Desk
+    from mrclassic.tui.store_thread import StoreThread
+
+DRAFT_EVERY = 0.5
+"""Seconds between two savings of what is being typed: this much can be lost in a crash."""
+STANDING_EVERY = 3.0
+"""Seconds between two looks at what other processes may have changed: checkpoint, night, conversations."""
+
+LIST_FROM = 80
+"""Columns from which the list of conversations is shown without being asked for."""
+
+
+class ChatScreen(Flow):
+    """The one screen that is always there."""
+
+    BINDINGS: ClassVar = bindings("chat")
+    AUTO_FOCUS = "#box"
+    # Textual declares these two as instance variables, so they cannot be class variables here.
+    HORIZONTAL_BREAKPOINTS = [(0, "-slim"), (LIST_FROM, "-medium"), (SIDE_BY_SIDE, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (22, "-tall")]  # noqa: RUF012
+
+    def __init__(self, desk: Desk, thread: StoreThread, home: Home, settings: Settings) -> None:
+        super().__init__(desk, thread, home, settings)
+        self.shelf = Conversations()
+        self.status = StatusLine()
+        self.hints = Hints(settings.keys)
+        self._list_choice: bool | None = None
+
+    def compose(self) -> ComposeResult:
+        with Horizontal(id="upper"):
+            yield self.shelf
+            yield self.history
+        yield self.candidates
+        yield self.box
+        yield self.status
+        yield self.hints
+
+    def on_mount(self) -> None:
+        self.set_focus(self.box)
+        self._opening = self.open_desk()
+        self.wake()
+        self.set_interval(DRAFT_EVERY, self.keep_draft)
+        self.set_interval(STANDING_EVERY, self.look)
+        self.mind_changed()
+
+    async def leave(self) -> None:
+        """Before the app ends: store what is typed, break off what streams, hang up."""
+        # Whoever leaves at once may have typed before the store was read.
+        with suppress(WorkerFailed, WorkerCancelled):
+            await self._opening.wait()
+        self.workers.cancel_all()
+        await self.keep_draft()
+        await self.mind.close()
+        await self.thread.close()
+
+    # What is shown around the conversation
+
+    def mind_changed(self) -> None:
+        """The model woke up, fell silent, or failed."""
+        self.candidates.waking = self.mind.state != READY
+        trouble = bool(self.mind.trouble)
+        words = "Mr. Classic does not answer; F5 tries again" if trouble else f"Mr. Classic is {self.mind.state}"
+        self.status.say(mind=words, trouble=trouble)
+
+    @work(group="look", exclusive=True)
+    async def look(self) -> None:
+        """Bring status line and list up to date."""
+        if not self.opened:
+            return
+        try:
+            standing = await self.thread(self.desk.standing)
+        except LOST as error:
+            self.status.say(checkpoint=f"the store does not answer: {error}")
+            return
+        self.status.say(
+            checkpoint=standing.checkpoint, waiting=standing.waiting, night=standing.night, book=standing.trouble
+        )
+        self.shelf.show(standing.entries, self.conversation)
+
+    @on(events.DescendantFocus)
+    def hint(self) -> None:
+        """The hint line follows the focus."""
+        focused = self.focused
+        waiting = self.candidates.draw
+        place = "box"
+        if isinstance(focused, Candidates):
+            place = "failed" if self.candidates.note else "candidates"
+        elif isinstance(focused, History):
+            place = "history"
+        elif isinstance(focused, Conversations):
+            place = "list"
+        elif waiting is not None:
+            place = "answer"
+        self.hints.show(place, len(waiting.pieces) if waiting else 0)
+
+    # Keys
+
+    def action_conversations(self) -> None:
+        """Show the list and go there, or hide it."""
+        self._choose_list(not self.shelf.display)
+        if self.shelf.display:
+            self.set_focus(self.shelf)
+        else:
+            self.action_write()
+
+    def _choose_list(self, shown: bool | None) -> None:
+        self._list_choice = shown
+        self.set_class(shown is True, "-list-shown")
+        self.set_class(shown is False, "-list-hidden")
+        self.shelf.display = self.size.width >= LIST_FROM if shown is None else shown
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._choose_list(self._list_choice)
+
+    @on(Conversations.Opened)
+    async def open_conversation(self, event: Conversations.Opened) -> None:
+        if self.size.width < LIST_FROM:
+            self._choose_list(None)
+        await self.switch(lambda: self.desk.show(event.conversation))
+
+    async def action_new(self) -> None:
+        """Begin a new conversation."""
+        if self.conversation is None or not self.history.bubbles:
+            self.set_focus(self.box)
+            return
+        await self.switch(self.desk.fresh)
+
+    def action_write(self) -> None:
+        """To the place where something can be done: the answers if some wait, else the box."""
+        target: Widget = self.candidates if self.candidates.display else self.box
+        self.set_focus(target)
+
+    def action_own_answer(self) -> None:
+        """To the answer box, to write an answer of one's own."""
+        if not self.box.text:
+            self.become("typed")
+        self.set_focus(self.box)
+
+    def action_leave_box(self) -> None:
+        """From the box to the answers if some wait, else to the history."""
+        target: Widget = self.candidates if self.candidates.display else self.history
+        self.set_focus(target)
+
+    def action_older(self) -> None:
+        self.history.scroll_page_up(animate=False)
+
+    def action_newer(self) -> None:
+        self.history.scroll_page_down(animate=False)
+
+    @on(TextArea.Changed, "#box")
+    def typed(self) -> None:
+        self.draft_changed = True
+
+    @on(AnswerBox.EmptyBackspace)
+    async def backspace_in_empty_box(self) -> None:
+        # Only right after a pick of this session: whoever deletes a line with a held Backspace must not undo with it.
+        if self.picked and not self.candidates.display:
+            await self.action_undo()

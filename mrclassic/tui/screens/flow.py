@@ -1,0 +1,400 @@
+"""What happens between the owner's message and his pick.
+
+    send -> draw (streams) -> take | skip -> send ...        undo: back to the draw of the last pick
+
+What the owner does is shown at once and stored on the store's thread, in the same order. If storing fails, what he
+wrote or picked comes back to where he can do it again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import replace
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from textual import on, work
+from textual.notifications import SeverityLevel
+from textual.screen import Screen
+
+from mrclassic.errors import MrClassicError
+from mrclassic.mind.protocol import CONTEXT_EXCEEDED, MindError, well_formed
+from mrclassic.tui.draw import Draw, Piece
+from mrclassic.tui.mind_link import MindLink
+from mrclassic.tui.views import NOTES, View
+from mrclassic.tui.visible import visible
+from mrclassic.tui.widgets.answer_box import AnswerBox
+from mrclassic.tui.widgets.bubble import Bubble
+from mrclassic.tui.widgets.candidates import Candidates
+from mrclassic.tui.widgets.history import History, Line
+
+if TYPE_CHECKING:
+    from mrclassic.home import Home
+    from mrclassic.settings import Settings
+    from mrclassic.tui.desk import Desk
+    from mrclassic.tui.store_thread import StoreThread
+
+LOST = (MrClassicError, OSError, sqlite3.Error)
+"""What a full disk, a vanished home or a locked database raise."""
+TWICE_WITHIN = 2.0
+"""Seconds in which a second Escape leaves the answers without a pick."""
+COMPLAINT = 10.0
+"""Seconds for which a failure is shown."""
+BOOK_WAITS = "Not in the book yet"
+
+
+class Flow(Screen[None]):
+    """The conversation's course; `ChatScreen` gives it a face."""
+
+    def __init__(self, desk: Desk, thread: StoreThread, home: Home, settings: Settings) -> None:
+        super().__init__()
+        self.desk = desk
+        self.thread = thread
+        self.settings = settings
+        self.mind = MindLink(home, settings, self.mind_changed)
+        self.history = History()
+        self.candidates = Candidates(settings.chat.candidates, self.take, self.edit)
+        self.box = AnswerBox(settings.keys)
+        self.opened = False
+        self.conversation: int | None = None
+        self.draft_changed = False
+        self.picked = False
+        """Whether something was picked in this session and not taken back."""
+        self._sending = False
+        self._editing: Piece | None = None
+        self._aside = ""
+        """A message that an undo overtook; it comes back to the box after the next pick."""
+        self._left_at = 0.0
+        self._complained: dict[str, float] = {}
+
+    def mind_changed(self) -> None:
+        """The model's state changed."""
+
+    def hint(self) -> None:
+        """Bring the hint line up to date."""
+        raise NotImplementedError
+
+    def look(self) -> object:
+        """Bring status line and list up to date."""
+        raise NotImplementedError
+
+    def become(self, mode: str, shown: int = 0) -> None:
+        """Change what the box is for."""
+        if mode != "edited":
+            self._editing = None
+        self.box.become(mode, shown)
+        self.hint()
+
+    # Opening
+
+    @work(group="store")
+    async def open_desk(self) -> None:
+        """Show the last conversation; the owner may be typing already."""
+        try:
+            view = await self.thread(self.desk.open)
+        except MrClassicError as error:
+            self.app.fail(error)  # type: ignore[attr-defined]
+            return
+        await self.show(view, keep=True)
+        self.opened = True
+        self.look()
+
+    async def switch(self, find: Callable[[], View]) -> None:
+        """Put another conversation on the desk."""
+        self.workers.cancel_group(self, "draw")
+        await self.keep_draft()
+        try:
+            view = await self.thread(find)
+        except LOST as error:
+            self._complain("The conversation could not be opened", error)
+            return
+        await self.show(view)
+        self.look()
+
+    async def show(self, view: View, keep: bool = False) -> None:
+        """Show a conversation as it stands; `keep`: what is in the box stays there, behind the draft."""
+        self.conversation = view.conversation
+        await self.history.show(view.lines)
+        if view.prompt is None:
+            self.candidates.clear()
+        elif view.draw is not None:
+            await self.candidates.show(view.draw)
+        else:
+            await self._start_draw(self.mind.new_draw(view.prompt))
+        self.become("typed" if view.prompt is not None else "message")
+        typed = self.box.text if keep else ""
+        self.box.put(view.draft + typed)
+        self.draft_changed = bool(typed)
+        self.set_focus(self.candidates if view.prompt is not None and not self.box.text else self.box)
+
+    @work(group="wake", exclusive=True)
+    async def wake(self) -> None:
+        """Start the model in the background; a failure is said, and answers that wait for it are drawn again."""
+        if not await self.mind.wake():
+            if self.candidates.draw is None:
+                self.say(self.mind.trouble, title="The model does not answer", severity="error", timeout=8)
+            return
+        draw = self.candidates.draw
+        if draw is not None and self.candidates.note and not draw.stored:
+            await self.action_redraw()
+
+    def action_wake(self) -> None:
+        self.wake()
+
+    # Sending and drawing
+
+    @on(AnswerBox.Sent)
+    def sent(self, event: AnswerBox.Sent) -> None:
+        """Enter in the box: a message, or an answer of the owner's own."""
+        text = well_formed(event.text)
+        self.box.handed_over = False
+        if not text.strip():
+            self.say("Nothing to send yet: write something first.", timeout=3)
+            self._give_back(text)
+        elif self.candidates.draw is not None:
+            editing = self._editing
+            if editing is not None and text.strip() == visible(editing.text).strip():
+                self._settle(editing.text, "candidate", editing)
+            else:
+                self._settle(text.strip(), "edited" if editing else "typed", editing)
+        elif self._sending or not self.opened:
+            self.say("One moment: still storing. Press Enter again.", timeout=2)
+            self._give_back(text)
+        else:
+            self._sending = True
+            self.history.add(Line("user", text))
+            self.draft_changed = False
+            self._send(text)
+
+    @work(group="store")
+    async def _send(self, text: str) -> None:
+        try:
+            prompt = await self.thread(self.desk.send, text)
+        except LOST as error:
+            self.history.take_back()
+            self._give_back(text)
+            self._complain("The message could not be stored, so it is back in the box", error)
+            return
+        finally:
+            self._sending = False
+        self.conversation = self.desk.conversation
+        self.become("typed")
+        await self._start_draw(self.mind.new_draw(prompt))
+        if not self.box.text:
+            self.set_focus(self.candidates)
+        self.look()
+
+    async def _start_draw(self, draw: Draw) -> None:
+        await self.candidates.show(draw)
+        self.hint()
+        self._draw(draw)
+
+    @work(group="draw", exclusive=True)
+    async def _draw(self, draw: Draw) -> None:
+        """Stream the candidates, then store them."""
+        try:
+            notice = await self.mind.fill(draw, await self.thread(self.desk.context, draw.prompt))
+        except LOST as error:
+            if isinstance(error, MindError) and error.code == CONTEXT_EXCEEDED:
+                await self._withdraw(draw, str(error))
+            elif self.candidates.draw is draw:
+                self.candidates.fail(f"{error} Press r to draw again, or Tab to answer yourself.")
+                self.hint()
+            return
+        self.candidates.repaint_cards()
+        if notice:
+            self.say(notice, severity="warning", timeout=10)
+        try:
+            await self.thread(self.desk.save_draw, draw)
+        except LOST as error:
+            self._complain("The answers could not be stored", error)
+
+    async def _withdraw(self, draw: Draw, why: str) -> None:
+        """The message is longer than the model reads: back into the box with it."""
+        if self.candidates.draw is not draw:
+            return
+        text = self.history.bubbles[-1].text
+        self.candidates.clear()
+        self.history.take_back()
+        self.become("message")
+        self._give_back(text)
+        self.set_focus(self.box)
+        self.say(why, title="Too long", severity="warning", timeout=10)
+        try:
+            await self.thread(self.desk.withdraw, draw.prompt, self.box.text)
+        except LOST as error:
+            self._complain("The draft could not be stored", error)
+
+    async def action_redraw(self) -> None:
+        """All candidates again; the ones before stay stored."""
+        before = self.candidates.draw
+        if before is not None:
+            await self._start_draw(self.mind.new_draw(before.prompt, before.number + 1))
+            self.set_focus(self.candidates)
+
+    # Picking
+
+    def take(self, piece: Piece) -> None:
+        """Pick a candidate as it is."""
+        self._settle(piece.text, "candidate", piece)
+
+    def edit(self, piece: Piece) -> None:
+        """Put the candidate into the box; Enter takes what has become of it."""
+        self._editing = piece
+        self.become("edited", piece.shown)
+        self.box.put(piece.text)
+        self.set_focus(self.box)
+
+    def _settle(self, text: str, kind: str, piece: Piece | None) -> None:
+        """The answer is found: show it at once, store it in order."""
+        draw = self.candidates.draw
+        if draw is None:
+            return
+        self.workers.cancel_group(self, "draw")
+        self.candidates.clear()
+        answer = self.history.add(Line("assistant", text, NOTES.get(kind, "")))
+        if self._editing is not None and self.box.text == visible(self._editing.text):
+            self.box.put("")
+        # Anything else in the box, such as an answer of one's own begun before picking a card after all, stays there.
+        self.become("message")
+        if not self.box.text:
+            self.box.put(self._aside)
+            self._aside = ""
+        self.set_focus(self.box)
+        self.picked = True
+        self._take(draw, text, kind, piece, answer)
+
+    @work(group="store")
+    async def _take(self, draw: Draw, text: str, kind: str, piece: Piece | None, answer: Bubble) -> None:
+        try:
+            trouble = await self.thread(self.desk.take, draw, text, kind, piece.shown if piece else None)
+        except LOST as error:
+            self._complain("The pick could not be stored, so it is not taken", error)
+            self.picked = False
+            # A card can be picked again; words of the owner's own are nowhere else.
+            if kind != "candidate":
+                self._give_back(text)
+            if not await self._reload():
+                await answer.remove()
+                await self.candidates.show(draw)
+                self.become("typed")
+                self.set_focus(self.box if self.box.text else self.candidates)
+        else:
+            if trouble:
+                self.say(trouble, title=BOOK_WAITS, severity="warning", timeout=10)
+        self.draft_changed = bool(self.box.text)
+        self.look()
+
+    async def _reload(self) -> bool:
+        """After a failure: show the conversation as it is stored, if that much can still be read."""
+        try:
+            view = await self.thread(self.desk.reload)
+        except LOST:
+            # The owner has just been told of the failure; one sentence is enough.
+            return False
+        # What is in the box is newer than the stored draft.
+        await self.show(replace(view, draft=""), keep=True)
+        return True
+
+    @work(group="store")
+    async def action_skip(self) -> None:
+        """Go on without an answer."""
+        draw = self.candidates.draw
+        if draw is None:
+            return
+        self.workers.cancel_group(self, "draw")
+        self.candidates.clear()
+        if self.history.bubbles:
+            self.history.bubbles[-1].mark("skipped")
+        self.become("message")
+        if not self.box.text:
+            self.box.put(self._aside)
+            self._aside = ""
+        self.set_focus(self.box)
+        try:
+            await self.thread(self.desk.skip, draw)
+        except LOST as error:
+            self._complain("The skip could not be stored", error)
+
+    def action_leave_candidates(self) -> None:
+        """Escape: once says what twice will do."""
+        now = monotonic()
+        if now - self._left_at < TWICE_WITHIN:
+            self._left_at = 0.0
+            self.action_skip()
+        else:
+            self._left_at = now
+            self.say("Escape once more goes on without picking.", timeout=TWICE_WITHIN)
+
+    @work(group="store")
+    async def action_flag(self) -> None:
+        """Remember these candidates for a later look."""
+        draw = self.candidates.draw
+        if draw is None:
+            return
+        if not draw.done:
+            self.say("Wait until all answers are written, then flag.", timeout=3)
+            return
+        try:
+            await self.thread(self.desk.flag, draw)
+        except LOST as error:
+            self._complain("The flag could not be stored", error)
+        else:
+            self.say("Flagged for later.", timeout=2)
+
+    async def action_undo(self) -> None:
+        """Take the last pick back; its candidates are shown again."""
+        if not self.opened:
+            return
+        waiting = self.candidates.draw
+        await self.keep_draft()
+        try:
+            view = await self.thread(self.desk.undo)
+        except LOST as error:
+            self._complain("The pick could not be taken back", error)
+            await self._reload()
+            return
+        if view is None:
+            self.say("There is no pick to take back.", timeout=3)
+            return
+        self.workers.cancel_group(self, "draw")
+        if waiting is not None and waiting.prompt != view.prompt and self.history.bubbles:
+            self._aside = self.history.bubbles[-1].text
+        self.picked = False
+        await self.show(view)
+        self.say(view.said, timeout=3)
+        if view.trouble:
+            self.say(view.trouble, title=BOOK_WAITS, severity="warning", timeout=10)
+        self.look()
+
+    # Drafts and troubles
+
+    async def keep_draft(self) -> None:
+        """Store what is typed and not sent, if it has changed."""
+        if not self.draft_changed or not self.opened or self._sending or self.box.handed_over:
+            return
+        self.draft_changed = False
+        try:
+            await self.thread(self.desk.save_draft, self.box.text)
+        except LOST as error:
+            self.draft_changed = True
+            self._complain("What you are typing could not be saved", error)
+        self.conversation = self.desk.conversation
+
+    def say(
+        self, sentence: str, *, title: str = "", severity: SeverityLevel = "information", timeout: float = 4
+    ) -> None:
+        """A sentence in the corner, as it is: what a model or a file put into it is no markup."""
+        self.notify(visible(sentence), title=title, severity=severity, timeout=timeout, markup=False)
+
+    def _give_back(self, text: str) -> None:
+        """Put a text into the box again, before what has been typed since."""
+        self.box.put(text if self.box.text in ("", text) else f"{text}\n{self.box.text}")
+
+    def _complain(self, what: str, error: BaseException) -> None:
+        """Say what failed; not again while it can still be read, for drafts are saved twice a second."""
+        sentence, now = f"{what}: {error}", monotonic()
+        if now - self._complained.get(sentence, -COMPLAINT) >= COMPLAINT:
+            self._complained[sentence] = now
+            self.say(sentence, severity="error", timeout=COMPLAINT)

@@ -1,0 +1,62 @@
+"""What the screen shows of the store, as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mrclassic.tui.draw import Draw
+from mrclassic.tui.widgets.conversations import Entry
+from mrclassic.tui.widgets.history import Line
+
+if TYPE_CHECKING:
+    from mrclassic.store.nights import Night
+
+NOTES = {"typed": "your own answer", "edited": "edited by you"}
+
+
+@dataclass(frozen=True)
+class View:
+    """One conversation as it stands."""
+
+    conversation: int | None = None
+    lines: tuple[Line, ...] = ()
+    prompt: int | None = None
+    """The user's message that still waits for an answer."""
+    draw: Draw | None = None
+    """Its last stored draw; `None` if none was stored."""
+    draft: str = ""
+    said: str = ""
+    """One sentence for the owner about how this view came about."""
+    trouble: str = ""
+    """Why the book must wait; empty while it can be written."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The facts of the status line and the list of conversations, read together."""
+
+    checkpoint: str
+    waiting: int
+    night: str
+    trouble: str
+    """Why the book cannot be read or written; empty while it can."""
+    entries: tuple[Entry, ...]
+
+
+def night_words(night: Night | None) -> str:
+    """The last night in a few words."""
+    if night is None:
+        return "no night yet"
+    if night.status == "running":
+        return f"practising: {night.stage}" if night.stage else "practising"
+    if night.status == "done":
+        verdict = str((night.gate or {}).get("verdict", "")) or "done"
+        return f"last night: {verdict}"
+    return {"planned": "a night is planned", "failed": "last night failed"}.get(night.status, f"night {night.status}")
+
+
+def title_of(text: str) -> str:
+    """A conversation's title: the beginning of its first message."""
+    line = " ".join(text.split())
+    return line if len(line) <= 40 else line[:39].rstrip() + "…"

@@ -1,0 +1,72 @@
+"""The list of conversations, newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.cells import cell_len, set_cell_size
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from mrclassic.tui.keys import bindings
+from mrclassic.tui.visible import visible
+
+TITLE_CELLS = 20
+"""Room for a title on one row beside its mark."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row of the list."""
+
+    id: int
+    title: str
+    detail: str
+
+
+class Conversations(OptionList):
+    """Enter or a click opens a conversation."""
+
+    BINDINGS: ClassVar = bindings("list")
+
+    class Opened(Message):
+        """A conversation was chosen."""
+
+        def __init__(self, conversation: int) -> None:
+            super().__init__()
+            self.conversation = conversation
+
+    def __init__(self) -> None:
+        super().__init__(id="conversations", markup=False)
+        self.border_title = "Conversations"
+        self._entries: tuple[Entry, ...] = ()
+        self.current: int | None = None
+
+    def show(self, entries: Sequence[Entry], current: int | None) -> None:
+        """Show these; the current one is marked."""
+        if tuple(entries) == self._entries and current == self.current:
+            return
+        self._entries, self.current = tuple(entries), current
+        self.clear_options()
+        self.add_options([Option(_row(entry, entry.id == current), id=str(entry.id)) for entry in entries])
+        for index, entry in enumerate(entries):
+            if entry.id == current:
+                self.highlighted = index
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        self.post_message(self.Opened(int(event.option.id or 0)))
+
+
+def _row(entry: Entry, current: bool) -> Content:
+    mark = ("▸ ", "$accent") if current else ("  ", "")
+    title = (_cut(visible(entry.title)), "bold" if current else "")
+    return Content.assemble(mark, title, "\n", (f"  {entry.detail}", "$foreground 50%"))
+
+
+def _cut(title: str) -> str:
+    return title if cell_len(title) <= TITLE_CELLS else set_cell_size(title, TITLE_CELLS - 1).rstrip() + "…"

@@ -1,0 +1,72 @@
+"""The last line: which keys do something just now. Each can be clicked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.cells import cell_len
+from textual.content import Content
+from textual.events import Resize
+from textual.widgets import Static
+
+from mrclassic.tui.keys import KEYS, keys_of, shown
+
+GROUPS = {
+    "candidates": (
+        "candidates.edit",
+        "candidates.answer",
+        "candidates.redraw",
+        "candidates.skip",
+        "candidates.flag",
+        "candidates.undo",
+        "app.help",
+    ),
+    "failed": ("candidates.redraw", "candidates.answer", "candidates.skip", "candidates.undo", "app.help"),
+    "answer": ("box.send", "box.newline", "box.leave", "app.help"),
+    "box": ("box.send", "box.newline", "chat.conversations", "chat.new", "chat.undo", "app.help", "app.quit"),
+    "history": ("history.leave", "history.undo", "chat.conversations", "chat.new", "app.help", "app.quit"),
+    "list": ("list.leave", "chat.conversations", "chat.new", "app.help", "app.quit"),
+}
+KEPT = ("app.help", "app.quit")
+"""Shown at any width; with these two everything else can be found."""
+WORDS = {"box.leave": "back to the answers", "chat.undo": "undo"}
+
+
+class Hints(Static):
+    """Follows the focus; drops hints from the end where the terminal is narrow, but never the first or the kept."""
+
+    def __init__(self, moved: Mapping[str, str]) -> None:
+        super().__init__("", id="hints")
+        self._moved = moved
+        self._place = "box"
+        self._count = 0
+
+    def show(self, place: str, count: int = 0) -> None:
+        """Show the keys of a place; `count` candidates are waiting."""
+        if (place, count) != (self._place, self._count) or not self.content:
+            self._place, self._count = place, count
+            self._paint()
+
+    def on_resize(self, event: Resize) -> None:
+        self._paint()
+
+    def _paint(self) -> None:
+        keys = list(GROUPS[self._place])
+        parts = {key_id: self._part(key_id) for key_id in keys}
+        if self._place == "candidates" and self._count:
+            keys.insert(0, "pick")
+            parts["pick"] = ("1" if self._count == 1 else f"1-{self._count}", "pick", "")
+        spare = [key_id for key_id in keys[1:] if key_id not in KEPT]
+        while spare and sum(cell_len(f"{parts[k][0]} {parts[k][1]}") + 3 for k in keys) > self.size.width + 1:
+            keys.remove(spare.pop())
+        line = Content("")
+        for key, word, action in (parts[key_id] for key_id in keys):
+            click = f"[@click={action}]" if action else "[$foreground 60%]"
+            piece = Content.from_markup(f"[$accent]$key[/] [$foreground 60%]{click}$word[/][/]", key=key, word=word)
+            line = Content.assemble(line, "   " if line else "", piece)
+        self.update(line)
+
+    def _part(self, key_id: str) -> tuple[str, str, str]:
+        key = next(key for key in KEYS if key.id == key_id)
+        action = key.action if "." in key.action else ""
+        return shown(keys_of(key_id, self._moved)[0]), WORDS.get(key_id, key.hint), action

@@ -1,0 +1,120 @@
+"""`mrclassic daemon …` as a shell sees it, and the unit that systemd would start it from."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mrclassic import shipped
+from mrclassic.daemon import status
+from mrclassic.home import Home
+
+COMMAND = [sys.executable, "-c", "from mrclassic.cli import main; main()"]
+
+
+@pytest.fixture
+def command(home: Home) -> list[str]:
+    home.settings_file.write_text('[night]\nstart = "04:30"\ntimezone = "Europe/Berlin"\n')
+    return [*COMMAND, "--home", str(home.root), "daemon"]
+
+
+@pytest.fixture
+def service(home: Home, command: list[str]) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen([*command, "run", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    until(lambda: status.read(home).pid == process.pid)
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def until(predicate: Callable[[], object], seconds: float = 15.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not predicate():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def shell(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(words, capture_output=True, text=True, timeout=60)
+
+
+def facts(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_without_a_service(command: list[str], home: Home) -> None:
+    done = shell(*command, "status")
+    assert done.returncode == 0
+    assert done.stdout == "The service is not running; start it with `mrclassic daemon run`.\n"
+    assert facts(shell(*command, "status", "--json"))["running"] is False
+    done = shell(*command, "pause")
+    assert done.returncode == 0
+    assert "takes up the request (pause) when it starts" in done.stderr
+
+
+def test_run_status_pause_resume_and_stop(service: subprocess.Popen[str], command: list[str], home: Home) -> None:
+    found = facts(shell(*command, "status", "--json"))
+    assert (found["running"], found["state"], found["pid"]) == (True, "waiting", service.pid)
+    assert found["next_night"][11:16] == "04:30"
+    assert "The next night starts " in shell(*command, "status").stdout
+
+    second = shell(*command, "run")
+    assert second.returncode == 3
+    assert second.stderr.strip() == (
+        f"mrclassic: A service is already running for {home.root} (process {service.pid}); "
+        "`mrclassic daemon status` shows it."
+    )
+
+    assert facts(shell(*command, "pause", "--json"))["done"] is True
+    assert "It is paused" in shell(*command, "status").stdout
+    done = shell(*command, "resume")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "Resumed.\n")
+    assert status.read(home).state == "waiting"
+
+    begun = time.monotonic()
+    service.send_signal(signal.SIGTERM)
+    out, err = service.communicate(timeout=10)
+    assert service.returncode == 0, err
+    assert time.monotonic() - begun < 5
+    assert json.loads(out)["running"] is False
+    assert "The service is running for" in err
+    assert "The service has stopped." in err
+
+
+def test_what_is_written_stays_in_the_home(service: subprocess.Popen[str], home: Home) -> None:
+    assert (home.run / "daemon.lock").exists()
+    assert (home.logs / "daemon.log").exists()
+    assert home.run.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("verb", ["run", "status", "pause", "resume"])
+def test_every_verb_helps_with_an_example(command: list[str], verb: str) -> None:
+    done = shell(*command, verb, "--help")
+    assert done.returncode == 0
+    assert f"Example: mrclassic daemon {verb}" in done.stdout
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+def test_systemd_has_nothing_to_say_about_the_unit(tmp_path: Path) -> None:
+    unit = shipped.folder("systemd") / "mrclassic.service"
+    # It exits with 0 for a key it does not know, so that silence is what counts; it needs a runtime folder.
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--user", str(unit)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)},
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

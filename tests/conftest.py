@@ -1,0 +1,47 @@
+"""What the tests share: a home of their own, empty or with a model that has really hatched."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from homes import mrclassic
+
+from mrclassic.home import Home
+from mrclassic.mind import process
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """A fresh home with its folders."""
+    return Home(tmp_path / "home").ensure()
+
+
+@pytest.fixture(autouse=True)
+def ordinary_floats() -> Iterator[None]:
+    """Choosing a device rounds the smallest numbers to zero for the rest of the process; hypothesis draws them."""
+    yield
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_flush_denormal(False)
+
+
+@pytest.fixture(scope="session")
+def hatched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """A home in which `mrclassic hatch` has run in full, once for all tests, and the facts it printed."""
+    home = tmp_path_factory.mktemp("hatched") / "home"
+    code, facts, narration = mrclassic(home, "hatch", "--json")
+    assert code == 0, narration
+    return home, facts
+
+
+@pytest.fixture
+def nest(hatched: tuple[Path, dict[str, Any]], tmp_path: Path) -> Iterator[Home]:
+    """A copy of the hatched home, to do with as a test likes."""
+    shutil.copytree(hatched[0], tmp_path / "nest", ignore=shutil.ignore_patterns("*.sock", "*.lock"))
+    home = Home(tmp_path / "nest").ensure()
+    yield home
+    process.stop(home)

@@ -1,0 +1,100 @@
+"""When nights are due, by the calendar: weekdays, time zones, clock changes, and what was missed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from threading import Event
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mrclassic.daemon import schedule
+from mrclassic.settings import Night
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def test_the_next_night() -> None:
+    night = Night(start="04:30", timezone="Europe/Berlin")
+    assert schedule.next_due(night, at("2026-11-20T12:00+01:00")) == at("2026-11-21T04:30+01:00")
+    weekend = Night(start="22:00", days="sat,sun", timezone="Europe/Berlin")
+    assert schedule.next_due(weekend, at("2026-11-18T12:00+01:00")) == at("2026-11-21T22:00+01:00")
+    spaced = Night(start="22:00", days="mon, wed", timezone="Europe/Berlin")
+    assert schedule.next_due(spaced, at("2026-11-17T12:00+01:00")) == at("2026-11-18T22:00+01:00")
+    assert schedule.next_due(Night(enabled=False)) is None
+    assert schedule.last_due(Night(enabled=False)) is None
+
+
+def test_the_machines_own_time_zone_is_the_default() -> None:
+    due = schedule.next_due(Night())
+    assert due is not None
+    assert due.astimezone().strftime("%H:%M") == "04:30"
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        # Spring: 02:30 does not exist on 29 March; the night comes at 03:30 by the clock.
+        ("2026-03-28T12:00+01:00", ["2026-03-29T03:30+02:00", "2026-03-30T02:30+02:00"]),
+        # Autumn: 02:30 comes twice on 25 October; the night comes once.
+        ("2026-10-24T12:00+02:00", ["2026-10-25T02:30+02:00", "2026-10-26T02:30+01:00"]),
+        # A service that starts between the two does not take the second for a night of its own.
+        ("2026-10-25T02:45+02:00", ["2026-10-26T02:30+01:00", "2026-10-27T02:30+01:00"]),
+    ],
+)
+def test_clock_changes(now: str, expected: list[str]) -> None:
+    cron = schedule.trigger(Night(start="02:30", timezone="Europe/Berlin"))
+    first = cron.get_next_fire_time(None, at(now))
+    assert first is not None
+    second = cron.get_next_fire_time(first, first)
+    assert second is not None
+    # As text: Python holds a time that comes twice for unequal to every time of another zone.
+    assert [moment.isoformat(timespec="minutes") for moment in (first, second)] == expected
+
+
+@given(
+    st.datetimes(datetime(2025, 1, 1), datetime(2027, 12, 31)),
+    st.tuples(st.integers(0, 23), st.integers(0, 59)),
+    st.sampled_from(["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "UTC"]),
+)
+@settings(max_examples=60, deadline=None)
+def test_the_last_and_the_next_night_enclose_now(moment: datetime, start: tuple[int, int], zone: str) -> None:
+    now = moment.replace(tzinfo=UTC)
+    night = Night(start=f"{start[0]:02}:{start[1]:02}", timezone=zone)
+    last, following = schedule.last_due(night, now), schedule.next_due(night, now + timedelta(seconds=1))
+    assert last is not None
+    assert following is not None
+    assert last <= now < following
+    # Never two in one local day, never a day without one.
+    assert timedelta(hours=22) < following.astimezone(UTC) - last.astimezone(UTC) < timedelta(hours=26)
+    assert last.date() < following.date()
+
+
+def test_missed_nights() -> None:
+    night = Night(start="04:30", timezone="UTC", misfire_hours=3)
+    now = at("2026-11-20T06:00+00:00")
+    due = at("2026-11-20T04:30+00:00")
+    assert schedule.missed(night, at("2026-11-19T04:30:02+00:00"), now) == due
+    assert schedule.missed(night, at("2026-11-20T04:30:02+00:00"), now) is None
+    assert schedule.missed(night, None, now) is None
+    assert schedule.missed(Night(enabled=False), at("2026-11-01T04:30:02+00:00"), now) is None
+    assert schedule.still_in_time(night, due, now)
+    assert not schedule.still_in_time(night, due, now + timedelta(hours=2))
+
+
+def test_the_scheduler_fires() -> None:
+    start = datetime.now(UTC) + timedelta(seconds=2)
+    # Seconds are no setting; the schedule reads them so that this test need not wait for a full minute.
+    night = Night(timezone="UTC").model_copy(update={"start": f"{start:%H:%M:%S}"})
+    fired = Event()
+    running = schedule.Schedule(night, fired.set, lambda _: None)
+    running.start()
+    try:
+        assert fired.wait(10)
+        assert datetime.now(UTC) >= start.replace(microsecond=0)
+    finally:
+        running.stop()
+    running.stop()

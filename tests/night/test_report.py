@@ -1,0 +1,175 @@
+"""The night's report: the page an owner reads, and the JSON it is kept as."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mrclassic.errors import MrClassicError
+from mrclassic.night.gate import SuiteScores, judge
+from mrclassic.night.report import (
+    Change,
+    NightReport,
+    Sample,
+    StageReport,
+    from_json,
+    read,
+    sparkline,
+    to_json,
+    to_markdown,
+    write,
+)
+
+
+def report(promoted: bool = True) -> NightReport:
+    known, better = (1.0,) * 400 + (0.0,) * 600, (1.0,) * 470 + (0.0,) * 530
+    recall = (1.0,) * 450
+    after = recall if promoted else (1.0,) * 420 + (0.0,) * 30
+    gate = judge([SuiteScores("arithmetic:2", "target", known, better), SuiteScores("recall", "guard", recall, after)])
+    stage = StageReport(
+        name="GRPO on arithmetic",
+        status="done",
+        seconds=1234.5,
+        steps=40,
+        completions=2560,
+        tokens=81_920,
+        facts={"reward": 0.61},
+        curve=tuple((step, {"reward": 0.3 + step / 100, "kl": 0.001 * step}) for step in range(40)),
+        alarms=("step 31: 80% of the groups had no spread; paused.",),
+        samples=tuple(Sample(f"{i}+{i}=?", f"It is\n`{2 * i}`", float(i % 2), "exact") for i in range(30)),
+    )
+    return NightReport(
+        night=12,
+        started="2026-11-20T04:30:00+00:00",
+        finished="2026-11-20T05:29:00+00:00",
+        minutes=60,
+        device="cpu",
+        checkpoint_before="tiny-0001",
+        checkpoint_after="tiny-0002" if promoted else "tiny-0001",
+        plan=("GRPO: 16 prompts x 16 = 256 completions an update, 40 updates.",),
+        stages=(stage,),
+        gate=gate,
+        suites_before={"recall": 1.0, "phrasings": 0.41},
+        suites_after={"recall": 1.0, "phrasings": 0.43},
+        forgotten=() if promoted else (Change("hello", "Hello! Tea?", "7"),),
+        learned=(Change("what is 12+31?", "42", "43"),),
+        promoted=promoted,
+        waiting_next="Tonight: 3 new entries of the book, then arithmetic at level 3.",
+        best_questions=("17+25=?",),
+    )
+
+
+def test_the_page_of_a_promoted_night() -> None:
+    page = to_markdown(report())
+    assert page.startswith("# Night 12: a new model is in use\n")
+    assert "59 of 60 minutes on cpu" in page
+    assert "`tiny-0002` replaces `tiny-0001`" in page
+    assert "- arithmetic:2 gained: 40.0% -> 47.0%, +7.0 points" in page
+    assert "20.6 minutes, 40 updates, 2,560 completions, 81,920 tokens." in page
+    assert "▁" in page
+    assert "0.3 -> 0.69" in page
+    assert page.count("**0**") + page.count("**1**") == 10
+    assert "`12+12=?` -> `` It is / `24` ``" in page
+    assert "step 31: 80% of the groups" in page
+    assert "- `what is 12+31?`: `42` -> `43`" in page
+    assert "| recall | guard | 450 | 1.000 | 1.000 | +0.000 |" in page
+    assert "- phrasings: 0.41 -> 0.43" in page
+    assert "Tonight: 3 new entries" in page
+    assert "- `17+25=?`" in page
+    assert ".." not in page
+
+
+def test_the_page_of_a_refused_night_names_what_was_forgotten() -> None:
+    page = to_markdown(report(promoted=False))
+    assert page.startswith("# Night 12: the model in use stays\n")
+    assert "recall may have lost more than 3 points: 100.0% -> 93.3%" in page
+    assert "Forgotten (1):" in page
+    assert "- `hello`: `Hello! Tea?` -> `7`" in page
+    assert "the model in use knows what it knew" in page
+    assert "**refused**" in page
+
+
+def test_the_page_of_a_night_with_nothing_to_do() -> None:
+    empty = NightReport(1, "2026-11-20T04:30:00Z", "2026-11-20T04:30:05Z", 60, "cpu", "a", "a")
+    page = to_markdown(empty)
+    assert "There was nothing to practise." in page
+    assert "It was not asked." in page
+    assert "Nothing is waiting." in page
+
+
+def test_json_round_trip() -> None:
+    for night in (report(), report(promoted=False)):
+        assert from_json(json.loads(json.dumps(to_json(night), allow_nan=False))) == night
+
+
+def test_json_keeps_a_loss_that_became_nan() -> None:
+    night = replace(report(), stages=(StageReport("book", "stopped", 3.0, facts={"loss": math.nan, "top": math.inf}),))
+    again = from_json(json.loads(json.dumps(to_json(night), allow_nan=False)))
+    assert math.isnan(again.stages[0].facts["loss"])
+    assert again.stages[0].facts["top"] == math.inf
+    assert "loss nan" in to_markdown(again)
+
+
+texts = st.text(max_size=40)
+
+
+@given(texts, texts, texts, st.lists(st.floats(), max_size=100))
+def test_any_text_makes_a_page_and_survives_json(prompt: str, completion: str, note: str, curve: list[float]) -> None:
+    stage = StageReport(
+        "book",
+        "done",
+        1.0,
+        curve=tuple((step, {"loss": value}) for step, value in enumerate(curve)),
+        samples=(Sample(prompt, completion, None, note),),
+    )
+    night = replace(report(), stages=(stage,), learned=(Change(prompt, note, completion),))
+    page = to_markdown(night)
+    # Nothing a model writes can start a heading or a list of its own.
+    tame = replace(stage, samples=(Sample("a", "b", 1),))
+    expected = to_markdown(replace(night, stages=(tame,), learned=(Change("a", "b", "c"),)))
+    assert len(page.splitlines()) == len(expected.splitlines())
+    assert [line for line in page.splitlines() if line.startswith("#")] == [
+        line for line in expected.splitlines() if line.startswith("#")
+    ]
+    assert "\x1b" not in page
+    again = from_json(json.loads(json.dumps(to_json(night), allow_nan=False)))
+    assert again.stages[0].samples == stage.samples
+
+
+def test_written_and_read_again(tmp_path: Path) -> None:
+    page = write(report(), tmp_path / "nights")
+    assert page.name == "night-12.md"
+    assert sorted(path.name for path in page.parent.iterdir()) == ["night-12.json", "night-12.md"]
+    assert read(page) == report()
+    assert page.read_text("utf-8") == to_markdown(report())
+
+
+def test_half_a_character_does_not_lose_the_report(tmp_path: Path) -> None:
+    night = replace(report(), waiting_next="\udc80 waits")
+    assert read(write(night, tmp_path)) == night
+
+
+def test_a_report_that_is_gone_or_broken_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(MrClassicError, match=r"night-9\.json is gone"):
+        read(tmp_path / "night-9.md")
+    (tmp_path / "night-9.json").write_text('{"night": "soon"}')
+    with pytest.raises(MrClassicError, match=r"night-9\.json cannot be read \(.*\)") as caught:
+        read(tmp_path / "night-9.md")
+    assert "\n" not in str(caught.value)
+
+
+def test_sparkline() -> None:
+    assert sparkline([]) == ""
+    assert sparkline([1.0, 1.0, 1.0]) == "▅▅▅"
+    assert sparkline([-1.7e308, 1.7e308]) == "▁█"
+    assert sparkline([math.inf, -math.inf] * 40) == "!" * 32
+    assert sparkline([0, 1, 2, 3, 4, 5, 6, 7]) == "▁▂▃▄▅▆▇█"
+    assert sparkline([0.0, math.nan, 1.0]) == "▁!█"
+    assert len(sparkline(list(range(1000)))) == 32
+    assert sparkline([math.inf]) == "!"

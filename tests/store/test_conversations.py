@@ -1,0 +1,159 @@
+"""Conversations: trees of messages, drafts, search that takes any text, deletion that really deletes."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mrclassic.errors import UsageError
+from mrclassic.home import Home
+from mrclassic.store import Store, curation
+
+if TYPE_CHECKING:
+    from conftest import Talk
+
+
+def test_the_conversation_last_spoken_in_comes_first(store: Store, talk: Talk) -> None:
+    first, second = store.conversations.create("one", "Be brief."), store.conversations.create("two")
+    assert [c.id for c in store.conversations.list()] == [second.id, first.id]
+    talk.ask("hello", first.id)
+    listed = store.conversations.list()
+    assert [c.id for c in listed] == [first.id, second.id]
+    assert (listed[0].messages, listed[0].system, listed[0].archived) == (1, "Be brief.", False)
+    assert listed[0].updated > listed[0].created
+    assert listed[0].updated.endswith("+00:00")
+    assert len(store.conversations.list(limit=1)) == 1
+
+
+def test_rename_and_archive(store: Store) -> None:
+    one = store.conversations.create("one")
+    store.conversations.rename(one.id, "uno")
+    store.conversations.archive(one.id)
+    assert store.conversations.list() == []
+    assert [c.title for c in store.conversations.list(archived=True)] == ["uno"]
+    store.conversations.archive(one.id, archived=False)
+    assert store.conversations.get(one.id).archived is False
+
+
+def test_messages_form_a_tree(store: Store) -> None:
+    talk = store.conversations.create()
+    root = store.conversations.add(talk.id, None, "user", "hello")
+    left = store.conversations.add(talk.id, root.id, "assistant", "hi", origin="candidate", checkpoint="c1")
+    right = store.conversations.add(talk.id, root.id, "assistant", "good day", origin="typed")
+    below = store.conversations.add(talk.id, left.id, "user", "well?")
+    assert store.conversations.path(below.id) == [root, left, below]
+    assert store.conversations.path(right.id) == [root, right]
+    assert store.conversations.leaf(talk.id) == below
+    assert store.conversations.replies(root.id) == [left, right]
+    assert store.conversations.message(left.id).checkpoint == "c1"
+
+
+def test_what_does_not_exist_is_one_sentence(store: Store, talk: Talk) -> None:
+    message = talk.ask("hello")
+    other = store.conversations.create()
+    for attempt in (
+        lambda: store.conversations.get(99),
+        lambda: store.conversations.message(99),
+        lambda: store.conversations.path(99),
+        lambda: store.conversations.add(99, None, "user", "x"),
+        lambda: store.conversations.rename(99, "x"),
+        lambda: store.conversations.set_draft(99, "x"),
+        lambda: store.conversations.delete(99),
+    ):
+        with pytest.raises(UsageError, match=r"There is no (conversation|message) 99\."):
+            attempt()
+    with pytest.raises(UsageError, match="not part of conversation"):
+        store.conversations.add(other.id, message.id, "assistant", "x", "typed")
+
+
+def test_a_draft_survives_the_process(home: Home, store: Store) -> None:
+    talk = store.conversations.create()
+    assert store.conversations.draft(talk.id) == ""
+    store.conversations.set_draft(talk.id, "half a sent")
+    with Store.open(home) as other:
+        assert other.conversations.draft(talk.id) == "half a sent"
+
+
+def test_any_text_is_kept(store: Store, talk: Talk) -> None:
+    for text in ("你好 🦊", "x" * 100_000, "a\0b", "'; DROP TABLE messages; --", "\ud800"):
+        message = talk.ask(text)
+        assert store.conversations.message(message.id).content == text.replace("\ud800", "\ufffd")
+
+
+def test_search_finds_words_beginnings_and_text_without_spaces(store: Store, talk: Talk) -> None:
+    fox = talk.ask("The quick brown fox über the lazy dog")
+    chinese = talk.ask("你叫什么名字？")
+    percent = talk.ask("100% sure (really)")
+
+    def found(text: str) -> list[int]:
+        return [hit.message for hit in store.conversations.search(text)]
+
+    assert found("fox") == found("bro") == found("LAZY quick") == found("uber") == found('"brown fox"') == [fox.id]
+    assert found("cat") == found("") == found("  ") == found("fox cat") == []
+    assert found("名字") == [chinese.id]
+    assert found("100%") == found("(really)") == [percent.id]
+    hit = store.conversations.search("brown")[0]
+    assert "brown" in hit.snippet
+    assert (hit.conversation, hit.role) == (fox.conversation, "user")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.one_of(st.text(), st.text(alphabet='"*^:(){}+-~ANDORTNEa\\\0 ')))
+def test_search_takes_any_text(store: Store, text: str) -> None:
+    assert isinstance(store.conversations.search(text), list)
+
+
+def test_deleting_really_deletes(home: Home, store: Store, talk: Talk) -> None:
+    secret, candidate = "xylophonequark", "zanzibarmolecule"
+    kept = talk.ask("keep me")
+    asked = talk.ask(f"my secret is {secret}")
+    drawn = talk.draw(asked.id, f"{candidate} one", "two")
+    pick = curation.take(store, home, asked.id, drawn[0].text, "candidate", drawn[0].id)
+    curation.undo(store, home)
+    curation.take(store, home, asked.id, drawn[0].text, "edited", drawn[0].id)
+    store.ratings.add(asked.conversation, 4)
+    store.conversations.delete(asked.conversation, seen_by=["c7"])
+    assert [c.id for c in store.conversations.list()] == [kept.conversation]
+    assert store.conversations.search(secret) == store.conversations.search("secret") == []
+    assert store.candidates.for_prompt(asked.id) == []
+    assert store.picks.history() == []
+    (stone,) = store.tombstones.list()
+    assert (stone.kind, stone.name, stone.checkpoints) == ("conversation", str(asked.conversation), ("c7",))
+    assert stone.entries == (pick.entry_hash,)
+    # not a byte of it is left in any file of the database
+    for file in home.root.glob("mrclassic.db*"):
+        content = file.read_bytes()
+        assert secret.encode() not in content, file
+        assert candidate.encode() not in content, file
+    assert store.damage() == []
+
+
+def test_lists_and_searches_stay_quick(store: Store) -> None:
+    """20,000 messages in 2,000 conversations: each view well under the time a person notices."""
+    with store.transaction():
+        for number in range(2000):
+            talk = store.conversations.create(f"talk {number}")
+            parent = None
+            for turn in range(10):
+                role = "assistant" if turn % 2 else "user"
+                parent = store.conversations.add(talk.id, parent, role, f"word{number} turn {turn} of a talk").id
+    assert parent is not None
+    for view in (
+        lambda: store.conversations.list(100),
+        lambda: store.conversations.search("word1234"),
+        lambda: store.conversations.search("talk"),
+        lambda: store.conversations.search("not there"),
+        lambda: store.conversations.path(parent),
+        lambda: store.conversations.leaf(talk.id),
+        lambda: store.candidates.last_unanswered(),
+    ):
+        seconds = []
+        for _ in range(3):
+            begun = time.perf_counter()
+            view()
+            seconds.append(time.perf_counter() - begun)
+        assert min(seconds) < 0.1

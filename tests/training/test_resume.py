@@ -1,0 +1,240 @@
+"""A run that is killed, interrupted or rolled back goes on bit for bit as if nothing had been."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import micro
+import pytest
+import torch
+
+from mrclassic.curricula.bandit import Bandit
+from mrclassic.errors import MrClassicError
+from mrclassic.rewards.contract import Weighted
+from mrclassic.tasks import arithmetic
+from mrclassic.tasks.base import keyed
+from mrclassic.training import book, grpo, hatch, selfplay
+from mrclassic.training.report import StepReport
+from mrclassic.training.rows import row
+from mrclassic.training.state import State
+
+DTYPES = [pytest.param(torch.float32, id="fp32"), pytest.param(torch.bfloat16, id="bf16")]
+ENTRIES = list(micro.ENTRIES)
+
+
+@dataclass(frozen=True)
+class Method:
+    """How a method begins from nothing, and one update of it."""
+
+    start: Callable[[torch.dtype], State]
+    step: Callable[[State], StepReport]
+
+
+def share_of_vowels(completions: list, **columns: object) -> list[float]:
+    texts = [completion[0]["content"] for completion in completions]
+    return [sum(one in "aeiou" for one in text) / max(1, len(text)) for text in texts]
+
+
+REWARDS = (Weighted("vowels", share_of_vowels),)
+
+
+def replay(state: State) -> list:
+    policy = state.trainee.policy
+    return [row(policy.tokenizer, ENTRIES[state.step % len(ENTRIES)].messages, policy.shape.context)]
+
+
+_HATCH = hatch.Settings(steps=10, batch=8, learning_rate=1e-2, warmup=2, seed=5)
+_BOOK = book.Settings(batch=8, learning_rate=1e-2, warmup=2, seed=5)
+_GRPO = grpo.Settings(prompts=3, group=4, max_new=8, learning_rate=5e-3, warmup=2, seed=5)
+_PLAY = selfplay.Settings(questions=6, fixed=2, group=3, max_new=8, learning_rate=5e-3, warmup=2, seed=5)
+
+
+def _book_step(state: State) -> StepReport:
+    policy = state.trainee.policy
+    items = [arithmetic.sample(keyed("skill", at), "1") for at in range(7)]
+    skills = [
+        row(policy.tokenizer, [*item.messages, {"role": "assistant", "content": item.trace}], 96) for item in items
+    ]
+    rows = book.draw(state, ENTRIES, frozenset({ENTRIES[0].hash}), skills, _BOOK)
+    return book.step(state, rows, _BOOK, 10)
+
+
+def _items(state: State, chooser: Bandit, count: int) -> list:
+    draws = chooser.propose(count, keyed(state.seed, "curriculum", state.step))
+    return [arithmetic.sample(keyed(state.seed, state.step, at), draw.arm) for at, draw in enumerate(draws)]
+
+
+def _grpo_step(state: State) -> StepReport:
+    chooser = Bandit(["1", "2"])
+    return grpo.step(state, lambda n: _items(state, chooser, n), REWARDS, _GRPO, lambda: replay(state)).report
+
+
+def _play_step(state: State) -> StepReport:
+    return selfplay.step(state, _items(state, Bandit(["1"]), 2), REWARDS, _PLAY, lambda: replay(state)).report
+
+
+METHODS = {
+    "hatch": Method(
+        lambda dtype: hatch.start(micro.SHAPE, ENTRIES, _HATCH, dtype),  # type: ignore[arg-type]
+        lambda state: hatch.step(state, hatch.draw(state, ENTRIES, _HATCH), _HATCH),
+    ),
+    "book": Method(lambda dtype: book.start(micro.policy(), _BOOK, dtype), _book_step),
+    "grpo": Method(lambda dtype: grpo.start(micro.policy(), _GRPO, dtype), _grpo_step),
+    "selfplay": Method(lambda dtype: grpo.start(micro.policy(), grpo.Settings(seed=5), dtype), _play_step),
+}
+
+
+def same(one: State, two: State) -> bool:
+    left, right = one.trainee.tensors(), two.trainee.tensors()
+    return (
+        (one.step, one.facts, list(left)) == (two.step, two.facts, list(right))
+        and all(torch.equal(left[name], right[name]) for name in left)
+        and micro.digest(one.trainee.full_policy()) == micro.digest(two.trainee.full_policy())
+        and micro.digest(one.trainee.policy) == micro.digest(two.trainee.policy)
+    )
+
+
+def advance(method: Method, state: State, steps: int) -> State:
+    while state.step < steps:
+        assert method.step(state).applied
+    return state
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_saved_and_resumed_is_as_uninterrupted(name: str, dtype: torch.dtype, tmp_path: Path) -> None:
+    method = METHODS[name]
+    whole = advance(method, method.start(dtype), 6)
+    assert not same(whole, advance(method, method.start(dtype), 5))
+    first = advance(method, method.start(dtype), 3)
+    first.save(tmp_path)
+    second = method.start(dtype)
+    assert second.resume(tmp_path)
+    assert same(first, second)
+    assert same(whole, advance(method, second, 6))
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("at", [0, 2])
+def test_rolling_back_restores_exactly(name: str, at: int) -> None:
+    """Moments and facts too; before the first update there are none, and there are none again."""
+    method = METHODS[name]
+    state = advance(method, method.start(torch.float32), at)
+    kept = state.snapshot()
+    twin = advance(method, method.start(torch.float32), at)
+    advance(method, state, at + 2)
+    state.roll_back(kept)
+    assert same(state, twin)
+    assert same(advance(method, state, at + 3), advance(method, twin, at + 3))
+    state.roll_back(kept)  # a snapshot can be gone back to more than once
+    assert state.step == at
+
+
+def test_warm_moments_go_on_without_the_old_weights() -> None:
+    old = advance(METHODS["book"], METHODS["book"].start(torch.float32), 3)
+    warm = book.start(micro.policy(seed=1), _BOOK, torch.float32, old.trainee.tensors())
+    assert micro.digest(warm.trainee.full_policy()) == micro.digest(micro.policy(seed=1))
+    moments = {name: tensor for name, tensor in warm.trainee.tensors().items() if not name.startswith("master.")}
+    assert moments
+    assert all(torch.equal(tensor, old.trainee.tensors()[name]) for name, tensor in moments.items())
+    assert warm.step == 0
+
+
+# -- the folder of states
+
+
+def test_nothing_to_resume_from(tmp_path: Path) -> None:
+    state = METHODS["book"].start(torch.float32)
+    assert not state.resume(tmp_path / "nowhere")
+    assert not state.resume(tmp_path)
+
+
+def test_only_the_newest_states_are_kept(tmp_path: Path) -> None:
+    method = METHODS["book"]
+    state = method.start(torch.float32)
+    for _ in range(5):
+        method.step(state)
+        state.save(tmp_path, keep=2)
+        state.save(tmp_path, keep=2)
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["step-00000004", "step-00000005"]
+
+
+@pytest.mark.parametrize("file", ["training/state.safetensors", "training/state.json", "mrclassic.json", "config.json"])
+def test_a_damaged_state_is_passed_over(file: str, tmp_path: Path) -> None:
+    """One flipped bit in the moments would go unnoticed for ever if hashes were not looked at."""
+    method = METHODS["book"]
+    state = advance(method, method.start(torch.float32), 2)
+    state.save(tmp_path)
+    advance(method, state, 4).save(tmp_path)
+    newest = tmp_path / "step-00000004" / file
+    data = bytearray(newest.read_bytes())
+    data[len(data) // 2] ^= 1
+    newest.write_bytes(data if file != "mrclassic.json" else data[:-20])
+    resumed = method.start(torch.float32)
+    assert resumed.resume(tmp_path)
+    assert resumed.step == 2
+
+
+def test_another_seed_is_refused(tmp_path: Path) -> None:
+    METHODS["book"].start(torch.float32).save(tmp_path)
+    other = book.start(micro.policy(), book.Settings(seed=6), torch.float32)
+    with pytest.raises(MrClassicError, match="made with seed 5, not 6"):
+        other.resume(tmp_path)
+
+
+# -- processes
+
+# One process that imports everything and then forks a run again and again, killing each at a random moment.
+_FORKS = """
+import os, random, signal, sys, time
+from pathlib import Path
+sys.path[:0] = [{tests!r}, {here!r}]
+import torch
+import test_resume as t
+from mrclassic.training import loop
+from mrclassic.training.sentinel import Sentinel
+
+class Recorder:
+    def step(self, report): pass
+    def alarm(self, step, verdict): pass
+    def save(self, state): state.save(Path({folder!r}))
+
+def run():
+    method = t.METHODS["book"]
+    state = method.start(torch.float32)
+    state.resume(Path({folder!r}))
+    os.write(ready, b".")
+    loop.run(state, method.step, steps=1000, recorder=Recorder(), sentinel=Sentinel(()), save_seconds=0.0)
+
+rng = random.Random(3)
+for _ in range(5):
+    heard, ready = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        run()
+        os._exit(0)
+    os.read(heard, 1)
+    time.sleep(rng.uniform(0.02, 0.2))
+    os.kill(pid, signal.SIGKILL)
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_a_run_killed_again_and_again_comes_to_the_same_weights(tmp_path: Path) -> None:
+    """It saves after every update, so that most kills hit a save."""
+    here = Path(__file__).parent
+    script = _FORKS.format(tests=str(here.parent), here=str(here), folder=str(tmp_path))
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["-9"] * 5, done.stderr
+    method = METHODS["book"]
+    final, twin = method.start(torch.float32), method.start(torch.float32)
+    assert final.resume(tmp_path)
+    reached = final.step
+    assert reached >= 1
+    assert same(final, advance(method, twin, reached))
+    assert same(advance(method, final, reached + 2), advance(method, twin, reached + 2))

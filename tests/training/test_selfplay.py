@@ -1,0 +1,179 @@
+"""Self-play: what a written question is worth, which are used, and that both roles learn from it."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from functools import cache
+
+import micro
+import pytest
+import torch
+
+from mrclassic.model.policy import Policy
+from mrclassic.rewards.contract import Weighted
+from mrclassic.tasks import arithmetic
+from mrclassic.tasks.base import keyed
+from mrclassic.training import grpo, selfplay, supervised
+from mrclassic.training.rows import row
+from mrclassic.training.skills import QUESTIONER
+from mrclassic.training.state import State
+from mrclassic.training.trainee import Schedule, Trainee
+
+SETTINGS = selfplay.Settings(questions=8, fixed=2, group=4, max_new=8, learning_rate=0.0, warmup=1, seed=3)
+FREE, HELD = (
+    next((a, b) for a in range(10, 99) for b in range(10, 99) if arithmetic.is_held_out(a, b) is held)
+    for held in (False, True)
+)
+
+
+def question(a: int, b: int, sign: str = "+") -> str:
+    return f"What is {a} {sign} {b}?"
+
+
+@cache
+def writer(*questions: str) -> Policy:
+    """A model that has learnt to write exactly these questions, each as often as the others."""
+    state = State(Trainee(micro.policy(), torch.float32), 0)
+    tokenizer = state.trainee.policy.tokenizer
+    rows = [row(tokenizer, [*QUESTIONER, {"role": "assistant", "content": one}], 96) for one in questions]
+    for _ in range(150):
+        supervised.update(state, rows, Schedule(1e-2, 150, 2))
+    return state.trainee.full_policy()
+
+
+def start(policy: Policy, own: selfplay.Settings = SETTINGS) -> State:
+    return grpo.start(policy, grpo.Settings(seed=own.seed), torch.float32)
+
+
+def pays(*pattern: float | None):  # type: ignore[no-untyped-def]
+    """Answers to a question are scored by this pattern, in turn."""
+
+    def reward(completions: list, **columns: object) -> list[float | None]:
+        return [pattern[at % len(pattern)] for at in range(len(completions))]
+
+    return [Weighted("pattern", reward)]
+
+
+def play(state: State, rewards: list, own: selfplay.Settings = SETTINGS) -> selfplay.Update:
+    items = [arithmetic.sample(keyed("fixed", state.step, at), "1") for at in range(own.fixed)]
+    return selfplay.step(state, items, rewards, own, list)
+
+
+HALF = pays(1.0, 0.0, 1.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "p"),
+    [
+        ((1.0, 0.0, 1.0, 0.0), 0.5),
+        ((1.0, 1.0, 1.0, 1.0), 0.9),
+        ((0.0, 0.0, 0.0, 0.0), 0.1),
+        ((1.0, 0.0, 0.0, 0.0), 0.3),
+    ],
+)
+def test_a_question_is_worth_most_at_one_half_and_its_repetitions_nothing(pattern: tuple, p: float) -> None:
+    state = start(writer(question(*FREE)))
+    update = play(state, pays(*pattern))
+    assert update.questions == ((question(*FREE), pytest.approx(p)),)
+    metrics = update.report.metrics
+    assert metrics["questions/reward"] == pytest.approx(4 * p * (1 - p) / SETTINGS.questions)
+    assert metrics["questions/valid"] == 1.0
+    assert metrics["questions/unique"] == pytest.approx(1 / SETTINGS.questions)
+    assert metrics["questions/success"] == pytest.approx(p)
+
+
+def test_what_was_asked_lately_in_the_same_form_is_worth_less() -> None:
+    state = start(writer(question(*FREE)))
+    assert play(state, HALF).report.metrics["questions/reward"] > 0
+    assert play(state, HALF).report.metrics["questions/reward"] == 0.0
+    assert state.facts["skeletons"] == ["What is DD + DD?"] * 2
+
+
+@pytest.mark.parametrize(
+    ("written", "worth", "valid"),
+    [
+        (question(12, 34, "-"), -0.5, 0.0),  # negative
+        ("What is 03 + 4?", -0.5, 0.0),
+        ("Who are you?", -1.0, 0.0),
+        ("What is 1 + 1? What is 1 + 1? What is 1", -1.0, 0.0),
+        (question(*HELD), 0.0, 1.0),  # abstains: nothing is known, and nothing is learnt
+    ],
+)
+def test_what_cannot_be_used(written: str, worth: float, valid: float) -> None:
+    state = start(writer(written), replace(SETTINGS, learning_rate=1e-2))
+    update = play(state, HALF)
+    assert update.questions == ()
+    assert update.report.metrics["questions/reward"] == pytest.approx(worth)
+    assert update.report.metrics["questions/valid"] == valid
+    assert len(update.fixed) == SETTINGS.fixed
+    assert state.facts["skeletons"] == []
+
+
+def test_a_held_out_question_is_neither_answered_nor_trained_on() -> None:
+    policy = writer(question(*HELD))
+    state = start(policy)
+    items: list = []
+    own = replace(SETTINGS, fixed=0, learning_rate=1e-2)
+    update = selfplay.step(state, items, HALF, own, list)
+    assert update.report.samples == ()
+    assert micro.digest(state.trainee.full_policy()) == micro.digest(policy)
+
+
+def test_a_question_that_nobody_could_judge_is_worth_neither_more_nor_less() -> None:
+    policy = writer(question(*FREE))
+    state = start(policy)
+    update = play(state, pays(None))
+    assert update.questions == ()
+    assert update.report.metrics["questions/reward"] == 0.0  # of its repetitions
+    assert all(math.isnan(group.success) for group in update.fixed)
+
+
+def test_the_fixed_questions_are_answered_beside_its_own() -> None:
+    free = [(a, b) for a in range(60, 70) for b in range(1, 9) if not arithmetic.is_held_out(a, b)]
+    two = (question(*FREE), question(*free[0]))
+    update = play(start(writer(*two)), HALF)
+    assert {asked for asked, _ in update.questions} == set(two)
+    assert len(update.fixed) == 2
+    assert update.report.metrics["completions"] == 8 + (2 + 2) * 4
+
+
+def test_the_questioner_learns_to_write_what_can_be_read() -> None:
+    """Of two things that it writes equally often, one is a question: after some updates it writes that alone."""
+    own = replace(SETTINGS, questions=24, learning_rate=2e-3)
+    state = start(writer(question(*FREE), "Who are you?"), own)
+    valid = [play(state, pays(0.5), own).report.metrics["questions/valid"] for _ in range(12)]
+    assert 0.2 < valid[0] < 0.8
+    assert sum(valid[-3:]) / 3 > 0.9
+
+
+def test_both_roles_learn_in_one_update_and_the_run_is_a_function_of_its_seed() -> None:
+    def run(seed: int) -> tuple[str, str]:
+        own = replace(SETTINGS, seed=seed, learning_rate=1e-2, questions=6)
+        state = start(micro.policy(), own)
+        for _ in range(3):
+            assert play(state, HALF, own).report.applied
+        return micro.digest(state.trainee.full_policy()), json.dumps(state.facts)
+
+    assert run(1) == run(1)
+    assert run(1)[0] != run(2)[0]
+    assert run(1)[0] != micro.digest(micro.policy())
+
+
+def test_the_baseline_follows_the_questioners_reward() -> None:
+    state = start(writer("Who are you?"))
+    play(state, HALF)
+    assert state.facts["questioner_baseline"] == -1.0
+    state.facts["questioner_baseline"] = 1.0
+    play(state, HALF)
+    assert state.facts["questioner_baseline"] == pytest.approx(0.95 - 0.05)
+
+
+def test_the_history_does_not_grow_without_end() -> None:
+    state = start(writer(question(*FREE)))
+    state.facts["skeletons"] = ["What is D - D?"] * selfplay.HISTORY
+    update = play(state, HALF)
+    assert len(state.facts["skeletons"]) == selfplay.HISTORY
+    assert state.facts["skeletons"][-1] == "What is DD + DD?"
+    assert update.report.metrics["questions/reward"] == pytest.approx(1 / SETTINGS.questions)

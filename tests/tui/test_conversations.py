@@ -1,0 +1,61 @@
+"""Several conversations: a new one, the list, going back."""
+
+from __future__ import annotations
+
+from tui.seats import Seat, seat
+
+from mrclassic.home import Home
+from mrclassic.store import Store
+
+
+def _titles(here: Seat) -> list[str]:
+    return [entry.title for entry in here.screen.shelf._entries]
+
+
+async def test_new_conversations_and_the_way_back(baby_home: Home) -> None:
+    async with seat(baby_home) as here:
+        await here.ask("first of all")
+        await here.pilot.press("1", "f3")
+        await here.until(lambda: here.texts == [], "an empty conversation")
+        await here.ask("something else")
+        await here.until(lambda: _titles(here) == ["something else", "first of all"], "the list")
+        await here.pilot.press("f2", "f2")
+        here.screen.shelf.focus()
+        await here.pilot.press("down", "enter")
+        await here.until(lambda: here.texts[:1] == ["first of all"], "the first conversation")
+        assert len(here.texts) == 2
+        assert not here.candidates.display
+        here.screen.shelf.focus()
+        await here.pilot.press("up", "enter")
+        await here.until(lambda: here.texts == ["something else"], "the second conversation")
+        assert here.candidates.display, "its answers still wait"
+
+
+async def test_each_conversation_keeps_its_own_draft(home: Home) -> None:
+    with Store.open(home) as store:
+        for title in ("older", "newer"):
+            conversation = store.conversations.create(title).id
+            question = store.conversations.add(conversation, None, "user", f"about {title}")
+            store.conversations.add(conversation, question.id, "assistant", "Quite.")
+    async with seat(home) as here:
+        assert here.texts[0] == "about newer"
+        await here.type("to be continued")
+        await here.until(lambda: len(_titles(here)) == 2, "the list")
+        here.screen.shelf.focus()
+        await here.pilot.press("down", "enter")
+        await here.until(lambda: here.texts[:1] == ["about older"], "the older one")
+        assert here.box.text == ""
+        here.screen.shelf.focus()
+        await here.pilot.press("up", "enter")
+        await here.until(lambda: here.texts[:1] == ["about newer"], "the newer one")
+        assert here.box.text == "to be continued"
+
+
+async def test_an_empty_conversation_is_taken_up_again(home: Home) -> None:
+    async with seat(home) as here:
+        await here.type("x")
+        await here.until(lambda: not here.screen.draft_changed, "the draft to be kept")
+        await here.pilot.press("backspace", "f3", "f3")
+        await here.idle()
+    with Store.open(home) as store:
+        assert len(store.conversations.list()) == 1
