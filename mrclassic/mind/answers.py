@@ -105,7 +105,8 @@ def _chunk(
 
 
 def _event(value: Mapping[str, Any]) -> bytes:
-    return b"data: " + json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
+    # In ASCII: many clients also end a line at U+0085 or U+2028, which a model may well say.
+    return b"data: " + json.dumps(value, separators=(",", ":")).encode() + b"\n\n"
 
 
 def _head(kind: str, admitted: Admitted) -> dict[str, Any]:

@@ -168,11 +168,11 @@ class MindClient:
     async def _events(self, response: httpx.Response) -> AsyncIterator[Mapping[str, Any]]:
         """The decoded `data:` lines of a stream until `[DONE]`."""
         with self._broken():
-            async for line in response.aiter_lines():
-                if not line.startswith("data:"):
+            async for line in _lines(response):
+                if not line.startswith(b"data:"):
                     continue
-                data = line.removeprefix("data:").strip()
-                if data == "[DONE]":
+                data = line.removeprefix(b"data:").strip()
+                if data == b"[DONE]":
                     return
                 chunk = json.loads(data)
                 error = read_error(chunk)
@@ -202,6 +202,17 @@ class _Broken:
 
         if isinstance(error, httpx.TransportError):
             raise MindError(self._sentence) from error
+
+
+async def _lines(response: httpx.Response) -> AsyncIterator[bytes]:
+    """The lines of a stream of events. `aiter_lines` would also cut at U+0085 and U+2028, inside a JSON string."""
+    rest = b""
+    async for piece in response.aiter_bytes():
+        *lines, rest = (rest + piece).split(b"\n")
+        for line in lines:
+            yield line
+    if rest:
+        yield rest
 
 
 def _body(messages: Sequence[Message], options: Options) -> dict[str, Any]:

@@ -6,11 +6,13 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from mrclassic.home import Home
+from mrclassic.mind import sockets
 from mrclassic.mind.client import MindClient
 from mrclassic.mind.protocol import CONTEXT_EXCEEDED, Delta, MindError
 
@@ -44,6 +46,28 @@ async def test_deltas_add_up_to_the_completion(client: MindClient) -> None:
         assert end.logprob == pytest.approx(reply.logprob)
         assert (end.temperature, end.seed, reply.seed) == (reply.temperature, 3, 3)
         assert reply.logprob < 0
+
+
+async def test_a_line_ends_at_a_newline_only(tmp_path: Path) -> None:
+    """U+0085 and U+2028 inside a JSON string are text; cutting there broke the stream."""
+    home = Home(tmp_path / "home").ensure()
+    said = "one\u0085two\u2028three"
+    chunk = {"choices": [{"index": 0, "delta": {"content": said}}]}
+    body = f"data: {json.dumps(chunk, ensure_ascii=False)}\n\ndata: [DONE]\n\n".encode()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.read(4096)
+        if head:  # a client that only asks whether somebody listens sends nothing
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n" + body)
+            await writer.drain()
+        writer.close()
+
+    with sockets.address(home.socket) as where:
+        server = await asyncio.start_unix_server(answer, where)
+    async with server:
+        client = MindClient(home)
+        assert [delta.text async for delta in client.stream(HELLO)] == [said]
+        await client.aclose()
 
 
 async def test_leaving_the_loop_cancels(client: MindClient) -> None:

@@ -185,6 +185,15 @@ def test_emoji_and_chinese(client: openai.OpenAI) -> None:
     assert say(client, messages=[{"role": "user", "content": "你好 🎩"}]).choices[0].finish_reason
 
 
+def test_a_stream_is_ascii(transport: httpx.HTTPTransport) -> None:
+    """Clients that end lines wherever Unicode does would cut an event at a U+2028 that the model says."""
+    asked = {"messages": [{"role": "user", "content": "漢字 🙂"}], "stream": True, "max_tokens": 60, "n": 8, "seed": 1}
+    with httpx.Client(transport=transport, base_url="http://mind") as http:
+        body = http.post("/v1/chat/completions", json=asked).content
+    assert b"\\u" in body, "gibberish has characters beyond ASCII"
+    assert body.isascii()
+
+
 def test_unknown_paths_and_methods(transport: httpx.HTTPTransport) -> None:
     http = httpx.Client(transport=transport, base_url="http://mind")
     assert http.get("/v1/nothing").json()["error"]["message"] == "There is nothing at /v1/nothing."
