@@ -51,8 +51,11 @@ def dump(value: object) -> str:
 
 def connect(path: Path) -> sqlite3.Connection:
     """Open the database as everything here expects it."""
-    # Created by us first, so that the file (and the log files that copy its mode) are the owner's alone.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    # Created by us first, so that the file (and the log files that copy its mode) are the owner's alone. Never opened
+    # when it is there: closing it again would end the locks of this process's other connections (POSIX locks belong to
+    # the process), another process would then take itself for the last one, and delete the log under them.
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     # check_same_thread is off only so that close() can end the connections of other threads; each uses its own.
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:

@@ -102,6 +102,24 @@ def test_writers_in_threads_and_processes_wait_for_each_other(home: Home, store:
     assert sorted(int(c.title) for c in store.conversations.list(1000)) == list(range(100))
 
 
+def test_a_second_thread_does_not_end_the_locks_of_the_first(home: Home, store: Store) -> None:
+    """Opening the file beside SQLite and closing it again dropped this process's POSIX locks; the next process to leave
+    took itself for the last one and deleted the log, and with it what was written since."""
+    code = (
+        "import sys; from pathlib import Path; from mrclassic.home import Home; from mrclassic.store import Store\n"
+        "with Store.open(Home(Path(sys.argv[1]))) as store: store.conversations.create('theirs')"
+    )
+    log = home.database.with_name(f"{home.database.name}-wal")
+    store.conversations.create("ours")
+    for count in (2, 3):
+        thread = threading.Thread(target=store.conversations.list)
+        thread.start()
+        thread.join()
+        subprocess.run([sys.executable, "-c", code, str(home.root)], check=True)
+        assert log.exists()
+        assert len(store.conversations.list()) == count
+
+
 def test_many_processes_may_open_a_new_home_at_once(home: Home) -> None:
     code = (
         "import sys; from pathlib import Path; from mrclassic.home import Home; from mrclassic.store import Store\n"
