@@ -7,6 +7,7 @@ reading and writes later fails at once, without waiting, when another process wr
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -54,8 +55,12 @@ def connect(path: Path) -> sqlite3.Connection:
     # Created by us first, so that the file (and the log files that copy its mode) are the owner's alone. Never opened
     # when it is there: closing it again would end the locks of this process's other connections (POSIX locks belong to
     # the process), another process would then take itself for the last one, and delete the log under them.
-    with contextlib.suppress(FileExistsError):
+    try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        trouble = errno.EISDIR if path.is_dir() else 0 if os.access(path, os.R_OK | os.W_OK) else errno.EACCES
+        if trouble:  # SQLite says only that it is unable to
+            raise OSError(trouble, os.strerror(trouble), str(path)) from None
     # check_same_thread is off only so that close() can end the connections of other threads; each uses its own.
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
