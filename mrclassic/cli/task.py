@@ -1,8 +1,7 @@
-"""`mrclassic task list|sample|check`: what can be practised, and holding a verifier against cases of one's own."""
+"""`mrclassic task list|sample|add|check`: what can be practised, and holding a verifier against cases of one's own."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,46 +12,50 @@ import typer
 from mrclassic.cli import common
 
 if TYPE_CHECKING:
-    from mrclassic.tasks.base import Item, Task, Verdict
+    from mrclassic.tasks.base import Item, Judgement, Task
+
+_EXAMPLE = 72  # characters of a question on one line
 
 app = typer.Typer(
     name="task",
-    help="What can be practised: list it, draw items, check a verifier against your own cases.",
+    help="What can be practised: list it, draw items, add your own, check a verifier against your own cases.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
 @app.command("list")
-def list_(json_: common.JsonFlag = False) -> None:
-    """List the tasks and their levels, easiest first, each with an example and the size of its held-out split.
+def list_(ctx: typer.Context, json_: common.JsonFlag = False) -> None:
+    """List the tasks and their levels, easiest first: how many items to practise on and held out, and an example.
 
     Example: mrclassic task list
     """
-    from mrclassic.tasks import TASKS
-    from mrclassic.tasks.base import keyed
+    from mrclassic import plugins
+    from mrclassic.tasks.listing import facts
 
-    facts: list[dict[str, Any]] = []
-    for name, task in TASKS.items():
-        levels = [
-            {
-                "level": level,
-                "held_out": len(task.held_out(level)),
-                "example": task.sample(keyed("example", level), level).question,
-            }
-            for level in task.levels
-        ]
-        facts.append({"name": name, "levels": levels})
+    session = common.session(ctx)
+    with session.store() as store:
+        found = facts(session.home.tasks, plugins.tasks(session.home, store))
     if json_:
-        common.emit(facts)
+        common.emit(found)
         return
-    for fact in facts:
-        for each in fact["levels"]:
-            common.out(f"{fact['name']}:{each['level']:<4} {each['held_out']:>6,} held out   {each['example']}")
+    for task in found:
+        common.out(f"{task['name']}: {task['about'] or 'no words of its own'} ({task['source']})")
+        for each in task["levels"]:
+            train = "" if each["train"] is None else f"{each['train']:>7,} to practise"
+            name = f"{task['name']}:{each['level']}"
+            common.out(f"  {name:<16}{train:>19} {each['held_out']:>6,} held out   {_line(each['example'])}")
+        if task["faults"]:
+            common.out(
+                f"  {task['faults']:,} rows cannot be used: mrclassic task add {task['name']} FILE... names them"
+            )
+        if task["broken"]:
+            common.out(f"  {task['broken']}")
 
 
 @app.command()
 def sample(
+    ctx: typer.Context,
     task: Annotated[str, typer.Argument(metavar="NAME[:LEVEL]", help="Without a level: all of them in turn.")],
     number: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 5,
     seed: Annotated[int, typer.Option(help="The same seed draws the same items.")] = 0,
@@ -63,9 +66,7 @@ def sample(
 
     Example: mrclassic task sample arithmetic:3 -n 5
     """
-    from mrclassic.tasks import select
-
-    found, level = select(task)
+    found, level = _select(ctx, task)
     drawn = list(_draw(found, (level,) if level else found.levels, number, seed, held_out))
     if json_:
         common.emit(
@@ -83,34 +84,82 @@ def sample(
         )
         return
     for level, item in drawn:
-        common.out(f"{found.name}:{level}  {item.question}  ->  {item.trace or item.answer}")
+        words = f"{found.name}:{level}  {item.question}  ->  {item.trace or item.answer}"
+        common.out(words.replace("\n", "\n    "))
+
+
+@app.command()
+def add(
+    ctx: typer.Context,
+    task: Annotated[str, typer.Argument(metavar="NAME", help="A task of the list, or a new name for your own rows.")],
+    files: Annotated[list[Path] | None, typer.Argument(metavar="FILE...", help="JSON lines, or a JSON array.")] = None,
+    fetch: Annotated[bool, typer.Option("--fetch", help="The published dataset, from the Hugging Face hub.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Replace what is there; pass over rows with faults.")] = False,
+    json_: common.JsonFlag = False,
+) -> None:
+    """Give a task its dataset: every row is checked, then the files are copied into the home.
+
+    A built-in name wants the rows of that dataset, any other name rows with "prompt" and "answer" (and perhaps "level",
+    "split", "reward"). Files called test*, or rows with "split": "test", are held out; else an eighth of each level is.
+
+    Example: mrclassic task add riddles riddles.jsonl
+    """
+    from mrclassic.errors import UsageError
+    from mrclassic.tasks.adding import add as add_files
+
+    if fetch == bool(files):
+        raise UsageError("Name the files to add, or ask for the published ones with --fetch; one of the two.")
+    added = add_files(task, files or [], common.session(ctx).home.tasks, common.say, sure=yes)
+    if json_:
+        each = [{"level": level, "train": train, "held_out": held} for level, (train, held) in added.levels.items()]
+        common.emit({"task": task, "folder": added.folder, "rows": added.rows, "levels": each, "faults": added.faults})
+        return
+    held_out = sum(held for _, held in added.levels.values())
+    levels = "1 level" if len(added.levels) == 1 else f"{len(added.levels)} levels"
+    common.out(f"{task}: {added.rows:,} rows in {levels}, {held_out:,} of them held out.")
 
 
 @app.command()
 def check(
+    ctx: typer.Context,
     task: Annotated[str, typer.Argument(metavar="NAME", help="The task whose verifier judges.")],
     file: Annotated[str, typer.Option(help="JSON lines; - reads standard input.")],
     json_: common.JsonFlag = False,
 ) -> None:
-    """Judge completions: one JSON object a line, with "question" (or "prompt"), "completion", and the gold "answer".
+    """Judge completions: one JSON object a line, with the fields of the task's dataset and a "completion".
 
-    Without "answer" the task computes it, where it can. A row of the result is the number of its line.
+    An "answer" with its "completion" will do for tasks that need no more. Results carry the numbers of their lines.
 
     Example: mrclassic task check arithmetic --file cases.jsonl --json
     """
-    from mrclassic.tasks import select
-
-    found, _ = select(task)
-    judged = []
-    for number, row in list(_rows(file)):  # a broken line is told before anything is printed
-        verdict, detail = _judge(found, row)
-        judged.append({"row": number, "verdict": verdict, "detail": detail})
-        if not json_:
-            common.out(f"{number:>5}  {verdict:<8} {' '.join(detail.split())}".rstrip())
+    found, _ = _select(ctx, task)
+    judged = [
+        {"row": number, "verdict": judgement.verdict, "detail": judgement.detail}
+        for number, judgement in _judge(found, list(_rows(file)))  # a broken line is told before anything is judged
+    ]
     if json_:
         common.emit(judged)
+    else:
+        for row in judged:
+            common.out(f"{row['row']:>5}  {row['verdict']:<8} {' '.join(str(row['detail']).split())}".rstrip())
     counts = Counter(str(row["verdict"]) for row in judged)
     common.say(", ".join(f"{counts[verdict]} {verdict}" for verdict in ("right", "wrong", "error", "skipped")) + ".")
+
+
+def _select(ctx: typer.Context, words: str) -> tuple[Task, str | None]:
+    """The task and level of `NAME[:LEVEL]`; for a name that only a plugin may have, the trusted ones are looked at.
+    Looking does not make a home."""
+    from mrclassic import plugins
+    from mrclassic.home import Home
+    from mrclassic.store import Store
+    from mrclassic.tasks import names, select
+
+    root: common.Root = ctx.ensure_object(common.Root)
+    home = Home.locate(root.home)
+    if words.partition(":")[0] in names(home.tasks) or not home.database.exists():
+        return select(words, home.tasks)
+    with Store.open(home) as store:
+        return select(words, home.tasks, plugins.tasks(home, store))
 
 
 def _draw(task: Task, levels: tuple[str, ...], number: int, seed: int, held_out: bool) -> Iterator[tuple[str, Item]]:
@@ -132,64 +181,40 @@ def _draw(task: Task, levels: tuple[str, ...], number: int, seed: int, held_out:
 
 
 def _rows(file: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """The objects of a JSON lines file with the numbers of their lines, from 1; empty lines are passed over."""
+    """The objects of a file, or of standard input, with the numbers of their lines."""
     from mrclassic.errors import UsageError
+    from mrclassic.tasks import rows
 
-    name = "standard input" if file == "-" else file
-    try:
-        data = common.stdin().buffer.read() if file == "-" else Path(file).read_bytes()
-    except FileNotFoundError as error:
-        raise UsageError(f"There is no file {file}; --file - reads standard input.") from error
-    except OSError as error:
-        raise UsageError(f"Cannot read {name}: {error.strerror or error}; name a file of JSON lines.") from error
-    # Only "\n" ends a line of JSON lines: str.splitlines would also cut at separators that JSON leaves as they are.
-    for number, line in enumerate(data.split(b"\n"), start=1):
-        if not line.strip():
-            continue
+    if file == "-":
+        return rows.parse(common.stdin().buffer, "standard input")
+    if not Path(file).exists():
+        raise UsageError(f"There is no file {file}; --file - reads standard input.")
+    return rows.read(Path(file))
+
+
+def _judge(task: Task, rows: list[tuple[int, Mapping[str, Any]]]) -> Iterator[tuple[int, Judgement]]:
+    """The judgements of all rows in their order; those that cannot be judged are skipped, and say why."""
+    from mrclassic.tasks.base import BadRow, Judgement, check_all
+
+    asked: dict[int, tuple[Item, str]] = {}
+    skipped: dict[int, Judgement] = {}
+    for place, (_, row) in enumerate(rows):
+        completion = _text(row.get("completion"))
         try:
-            row = json.loads(line.decode("utf-8"))
-        except (ValueError, RecursionError) as error:
-            # JSON's own errors count lines within the line.
-            why = f"{error.msg}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
-            raise UsageError(f"{name} line {number}: this is not JSON ({why}); mend the line.") from error
-        if not isinstance(row, dict):
-            raise UsageError(
-                f'{name} line {number}: write an object such as {{"question": "...", "completion": "..."}}.'
-            )
-        yield number, row
+            if completion is None:
+                raise BadRow('it has no "completion"')
+            asked[place] = (task.row({key: _last(key, value) for key, value in row.items()}), completion)
+        except BadRow as bad:
+            skipped[place] = Judgement("skipped", str(bad))
+    judged = check_all(task, [item for item, _ in asked.values()], [completion for _, completion in asked.values()])
+    verdicts = skipped | dict(zip(asked, judged, strict=True))
+    for place, (number, _) in enumerate(rows):
+        yield number, verdicts[place]
 
 
-def _judge(task: Task, row: Mapping[str, Any]) -> tuple[Verdict, str]:
-    """The verdict on one row, and what there is to say about it."""
-    completion = _text(row.get("completion"))
-    if completion is None:
-        return "skipped", 'it has no "completion"'
-    question = _text(row.get("question", row.get("prompt")))
-    answer = row.get("answer")
-    if answer is not None and not isinstance(answer, str | int | float):
-        return "skipped", 'its "answer" is neither text nor a number'
-    item = _item(task, question, None if answer is None else str(answer))
-    if isinstance(item, str):
-        return "skipped", item
-    verdict = task.check(item, completion)
-    return verdict, "" if verdict == "right" else f"the answer is {item.answer}"
-
-
-def _item(task: Task, question: str | None, answer: str | None) -> Item | str:
-    """The item that a row asks about, or why there is none. An answer in the row goes before the task's own."""
-    from mrclassic.tasks.base import Item, Refusal
-
-    if answer is not None:
-        return Item(({"role": "user", "content": question or ""},), answer.strip())
-    if question is None:
-        return 'it has neither "question" nor "answer"'
-    parsed = task.parse(question)
-    if not isinstance(parsed, Refusal):
-        return parsed
-    # `parse` keeps held-out questions from being practised; here they may be judged.
-    held_out = (item for level in task.levels for item in task.held_out(level)) if parsed.kind == "held-out" else ()
-    same = next((item for item in held_out if item.question == question.strip()), None)
-    return same or f'it has no "answer", and the task has none: {parsed.reason}'
+def _last(key: str, value: object) -> object:
+    """Of a prompt that is a conversation, the last message."""
+    return value if key != "prompt" else _text(value) or value
 
 
 def _text(value: object) -> str | None:
@@ -197,3 +222,8 @@ def _text(value: object) -> str | None:
     if isinstance(value, list) and value and isinstance(value[-1], dict):
         value = value[-1].get("content")
     return value if isinstance(value, str) else None
+
+
+def _line(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= _EXAMPLE else f"{text[: _EXAMPLE - 3]}..."

@@ -15,13 +15,15 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
+from typing import Any
 
-from mrclassic.tasks.base import Item, Refusal, Verdict, keyed
+from mrclassic.tasks.base import RIGHT, BadRow, Item, Judgement, Refusal, keyed, no_answer
 
 name = "arithmetic"
+about = "sums and differences, column by column"
 
 # Fixed before any training: (operation, digits). The order is that of difficulty.
 _LEVELS: dict[str, tuple[str, int]] = {
@@ -113,10 +115,32 @@ def held_out(level: str, limit: int | None = None) -> Sequence[Item]:
     return _held_out(level)[:limit]
 
 
-def check(item: Item, completion: str) -> Verdict:
+def check(item: Item, completion: str) -> Judgement:
     """Right if the number that ends the reply is the answer. A reply that ends in no number is wrong."""
     found = _ANSWER.search(completion.strip())
-    return "right" if found is not None and found.group(1) == item.answer else "wrong"
+    if found is None:
+        return no_answer("it does not end in a number")
+    return RIGHT if found[1] == item.answer else Judgement("wrong", f"{_short(found[1])}, not {item.answer}")
+
+
+def _short(number: str) -> str:
+    return number if len(number) <= 12 else f"{number[:9]}..."
+
+
+def row(data: Mapping[str, Any]) -> Item:
+    """A row has a `question` (or `prompt`), an `answer`, or both."""
+    question, answer = data.get("question", data.get("prompt")), data.get("answer")
+    if answer is not None:
+        if isinstance(answer, bool) or not isinstance(answer, str | int | float):
+            raise BadRow('its "answer" is neither text nor a number')
+        return Item(({"role": "user", "content": str(question or "")},), str(answer).strip())
+    if not isinstance(question, str):
+        raise BadRow('it has neither "question" nor "answer"')
+    # Held-out questions may not be practised, but they may be judged.
+    match = _QUESTION.fullmatch(question.strip())
+    if match is None:
+        raise BadRow('it has no "answer", and its question is not of the form "What is A + B?"')
+    return item(int(match[1]), int(match[3]), match[2])
 
 
 def parse(question: str) -> Item | Refusal:

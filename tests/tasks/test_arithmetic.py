@@ -94,7 +94,7 @@ def test_an_item_is_a_function_of_its_key() -> None:
 def test_the_worked_reply_is_right_in_every_clause(a: int, b: int, operation: str) -> None:
     a, b = (max(a, b), min(a, b)) if operation == "-" else (a, b)
     item = arithmetic.item(a, b, operation)
-    assert arithmetic.check(item, item.trace) == "right"
+    assert arithmetic.check(item, item.trace).verdict == "right"
     columns, result = item.trace.removesuffix(".").split(", so ")
     digits = ""
     for clause in columns.split(", "):
@@ -153,14 +153,14 @@ def test_everything_else_is_refused(question: str, kind: str) -> None:
 @given(text=st.text(max_size=60))
 def test_reading_any_text_gives_an_item_or_a_refusal(text: str) -> None:
     assert isinstance(arithmetic.parse(text), Item | Refusal)
-    assert arithmetic.check(arithmetic.item(47, 85, "+"), text) in ("right", "wrong")
+    assert arithmetic.check(arithmetic.item(47, 85, "+"), text).verdict in ("right", "wrong")
 
 
 @settings(max_examples=300, deadline=None)
 @given(a=NUMBER, b=NUMBER, frame=st.sampled_from(FRAMES), other=st.integers(-2000, 2000))
 def test_the_final_number_decides(a: int, b: int, frame: str, other: int) -> None:
     item = arithmetic.item(a, b, "+")
-    assert arithmetic.check(item, frame.format(other)) == ("right" if other == a + b else "wrong")
+    assert arithmetic.check(item, frame.format(other)).verdict == ("right" if other == a + b else "wrong")
 
 
 @settings(max_examples=300, deadline=None)
@@ -178,7 +178,7 @@ def test_a_changed_answer_is_wrong(a: int, b: int, data: st.DataObject) -> None:
         f"-{item.answer}",
         f"0{item.answer}",
     ):
-        assert arithmetic.check(item, f"{before}{changed}.") == "wrong"
+        assert arithmetic.check(item, f"{before}{changed}.").verdict == "wrong"
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_a_changed_answer_is_wrong(a: int, b: int, data: st.DataObject) -> None:
     ],
 )  # fmt: skip
 def test_what_only_looks_like_the_answer_is_wrong(reply: str) -> None:
-    assert arithmetic.check(arithmetic.item(47, 85, "+"), reply) == "wrong"
+    assert arithmetic.check(arithmetic.item(47, 85, "+"), reply).verdict == "wrong"
 
 
 HOSTILE = [
@@ -213,7 +213,7 @@ HOSTILE = [
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_long_and_odd_text_is_judged_at_once(text: str) -> None:
     begun = time.perf_counter()
-    assert arithmetic.check(arithmetic.item(47, 85, "+"), text) == "wrong"
+    assert arithmetic.check(arithmetic.item(47, 85, "+"), text).verdict == "wrong"
     assert isinstance(arithmetic.parse(text), Refusal)
     arithmetic.skeleton(text)
     assert time.perf_counter() - begun < 0.5

@@ -1,0 +1,66 @@
+"""The arms of a run: levels of one or more tasks, by names such as `arithmetic:3`, drawn from and judged together."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+
+from mrclassic.tasks.base import Item, Judgement, Task, check_all, keyed
+
+
+class Arms:
+    """Levels to practise. Judges like a task: each item goes to the task that it was drawn from."""
+
+    name = "arms"
+
+    def __init__(self, chosen: Sequence[tuple[Task, str | None]]) -> None:
+        """Tasks with a level each; one without stands for all its levels."""
+        self.tasks = {task.name: task for task, _ in chosen}
+        self._pairs: dict[str, tuple[Task, str]] = {}
+        for task, level in chosen:
+            for each in task.levels if level is None else (level,):
+                self._pairs[f"{task.name}:{each}"] = (task, each)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All arms, in the order in which they were named."""
+        return tuple(self._pairs)
+
+    @property
+    def rewards(self) -> tuple[str, ...]:
+        """The rewards that items name themselves."""
+        named = (name for task in self.tasks.values() for name in getattr(task, "rewards", ()))
+        return tuple(dict.fromkeys(named))
+
+    def sample(self, arm: str, rng: random.Random) -> Item:
+        """A training item of `arm`."""
+        task, level = self._pairs[arm]
+        return _labelled(task.sample(rng, level), task, level)
+
+    def held_out(self, arm: str, limit: int | None = None, rotation: int = 0) -> list[Item]:
+        """Held-out items of `arm`; `rotation` picks another `limit` of them, so that nights differ."""
+        task, level = self._pairs[arm]
+        if not rotation:
+            return [_labelled(item, task, level) for item in task.held_out(level, limit)]
+        items = list(task.held_out(level))
+        keyed("rotation", rotation, level).shuffle(items)
+        return [_labelled(item, task, level) for item in items[:limit]]
+
+    def check(self, item: Item, completion: str) -> Judgement:
+        """The judgement of the task that `item` is from."""
+        return self.tasks[item.meta["task"]].check(item, completion)
+
+    def check_all(self, items: Sequence[Item], completions: Sequence[str]) -> list[Judgement]:
+        """As `check`, all of a task's together."""
+        judged: dict[int, Judgement] = {}
+        for name, task in self.tasks.items():
+            places = [place for place, item in enumerate(items) if item.meta["task"] == name]
+            found = check_all(task, [items[place] for place in places], [completions[place] for place in places])
+            judged.update(zip(places, found, strict=True))
+        return [judged[place] for place in range(len(items))]
+
+
+def _labelled(item: Item, task: Task, level: str) -> Item:
+    """`item` with where it is from: rewards, rows of samples and routing read it."""
+    return replace(item, meta={**item.meta, "task": task.name, "level": level})

@@ -1,0 +1,102 @@
+"""What there is to know of each task for a list: levels, sizes, an example, where its rows come from.
+
+Reading a published dataset whole takes a while, and so the facts are kept beside the datasets, for as long as the files
+and the task's own module are the ones they were found in.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from mrclassic.errors import MrClassicError
+from mrclassic.tasks import catalogue
+from mrclassic.tasks.base import Task, keyed
+from mrclassic.tasks.dataset import Dataset, files, shipped_sample
+
+SOURCE = "source.txt"  # in a dataset's folder: where it comes from, in a line
+_KEPT = ".list.json"
+
+Facts = dict[str, Any]
+
+
+def facts(folder: Path | None = None, more: Mapping[str, Task] = catalogue.NOTHING) -> list[Facts]:
+    """Every task, those in `more` (of plugins) last: `name`, `about`, `source`, `levels`, `faults` (rows passed over),
+    and `broken`, why it is unusable.
+
+    A level has its name, the number of items to `train` on (None where they are made as they are drawn) and `held_out`,
+    and an `example`. `folder` is the home's.
+    """
+    before = _kept(folder)
+    kept: dict[str, Facts] = {}
+    for name in catalogue.names(folder):
+        place = catalogue.place(name, folder)
+        key, old = _key(name, place), before.get(name, {})
+        kept[name] = {"key": key, "facts": old["facts"] if old.get("key") == key else _find(name, place)}
+    if folder is not None and kept != before:
+        _keep(folder, kept)
+    of_plugins = [
+        _look(name, "a plugin", partial(catalogue.get, name, folder, more)) for name in more if name not in kept
+    ]
+    return [*(each["facts"] for each in kept.values()), *of_plugins]
+
+
+def _find(name: str, place: Path | None) -> Facts:
+    return _look(name, _source(place), partial(catalogue.make, name, place))
+
+
+def _look(name: str, source: str, make: Callable[[], Task]) -> Facts:
+    found: Facts = {"name": name, "about": "", "source": source, "levels": [], "faults": 0, "broken": None}
+    try:
+        task = make()
+        found["about"] = task.about
+        found["levels"] = [_level(task, level) for level in task.levels]
+        found["faults"] = len(task.faults) if isinstance(task, Dataset) else 0
+        if name in catalogue.BUILT_IN and not (isinstance(task, Dataset) and task.files):
+            found["source"] = "made as they are drawn"
+    except MrClassicError as error:
+        found["broken"] = str(error)
+    return found
+
+
+def _level(task: Task, level: str) -> Facts:
+    train, held_out = task.size(level) if isinstance(task, Dataset) else (None, len(task.held_out(level)))
+    example = task.held_out(level, 1)[0] if train == 0 else task.sample(keyed("example", level), level)
+    return {"level": level, "train": train, "held_out": held_out, "example": example.question}
+
+
+def _source(place: Path | None) -> str:
+    if place is None or not files(place):
+        return "a sample that comes with the program"
+    note = place / SOURCE
+    return note.read_text(encoding="utf-8").strip() if note.is_file() else str(place)
+
+
+def _key(name: str, place: Path | None) -> str:
+    """Changes when the task's module or one of its files does."""
+    module = catalogue.BUILT_IN.get(name, "mrclassic.tasks.own").partition(":")[0]
+    spec = find_spec(module)
+    read = files(place) or files(shipped_sample(name))
+    paths = [*([Path(spec.origin)] if spec and spec.origin else []), *read]
+    return json.dumps([[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in paths])
+
+
+def _kept(folder: Path | None) -> dict[str, Facts]:
+    try:
+        kept = json.loads((folder / _KEPT).read_text(encoding="utf-8")) if folder is not None else {}
+    except (OSError, ValueError):
+        return {}  # not there yet, or cut off: it is found again
+    return kept if isinstance(kept, dict) else {}
+
+
+def _keep(folder: Path, kept: dict[str, Facts]) -> None:
+    new = folder / f"{_KEPT}.{os.getpid()}"
+    with contextlib.suppress(OSError):  # a full disk costs only time
+        new.write_text(json.dumps(kept), encoding="utf-8")
+        new.replace(folder / _KEPT)
