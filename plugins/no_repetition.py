@@ -1,5 +1,7 @@
 """A reward against repeating oneself: 1 for an answer whose words are all new, less for every three words said before.
 
+    mrclassic train grpo --reward correct --reward no_repetition=0.2
+
 Use it beside a task's own reward, with a small weight: `correct` decides, this one keeps the answers from going in
 circles. It has the signature that TRL calls rewards with, so it works there unchanged.
 """
@@ -7,9 +9,12 @@ circles. It has the signature that TRL calls rewards with, so it works there unc
 from collections.abc import Sequence
 from typing import Any
 
+from mrclassic.rewards import reward
+
 LENGTH = 3  # words that count as a repetition when they come again in this order
 
 
+@reward(weight=0.2, range=(0, 1))
 def no_repetition(completions: Sequence[Any], **columns: Any) -> list[float]:
     """The share of each answer's runs of three words that did not occur before in it (1.0 for short answers)."""
     scores = []

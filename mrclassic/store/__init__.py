@@ -4,11 +4,12 @@ from mrclassic.store.candidates import Candidate, NewCandidate
 from mrclassic.store.checkpoints import Checkpoint
 from mrclassic.store.connection import StoreError
 from mrclassic.store.conversations import Conversation, Hit, Message
-from mrclassic.store.ledgers import Rating, Request, Tombstone, Trusted
+from mrclassic.store.ledgers import Rating, Request, Tombstone
 from mrclassic.store.nights import Night
 from mrclassic.store.picks import Pick
 from mrclassic.store.runs import Alarm, Run, Sample
 from mrclassic.store.store import Store
+from mrclassic.store.trust import Trusted
 
 __all__ = [
     "Alarm",

@@ -1,4 +1,4 @@
-"""The small ledgers: requests to the daemon, tombstones, trusted plugins, ratings of whole conversations."""
+"""The small ledgers: requests to the daemon, tombstones, ratings of whole conversations."""
 
 from __future__ import annotations
 
@@ -86,45 +86,6 @@ class Tombstones:
                 "SELECT id, kind, name, entries, checkpoints, created FROM tombstones ORDER BY id DESC"
             )
         ]
-
-
-@dataclass(frozen=True)
-class Trusted:
-    """A plugin file that the owner approved: this path with exactly this content."""
-
-    id: int
-    path: str
-    sha256: str
-    created: str
-    revoked: str | None
-
-
-class Trust:
-    """Which plugin files the owner approved; what was revoked stays on record."""
-
-    def __init__(self, db: Database) -> None:
-        self._db = db
-
-    def add(self, path: str, sha256: str) -> int:
-        """Approve a file with this content; an earlier approval of the path ends."""
-        with self._db.transaction():
-            self.revoke(path)
-            return self._db.insert("trust", {"path": str(path), "sha256": sha256, "created": now()})
-
-    def trusted(self, path: str, sha256: str) -> bool:
-        """Whether the owner approved this path with this content."""
-        sql = "SELECT 1 FROM trust WHERE path = ? AND sha256 = ? AND revoked IS NULL"
-        return self._db.row(sql, (str(path), sha256)) is not None
-
-    def revoke(self, path: str) -> bool:
-        """End the approval of a path; return whether there was one."""
-        sql = "UPDATE trust SET revoked = ? WHERE path = ? AND revoked IS NULL"
-        return self._db.run(sql, (now(), str(path))) > 0
-
-    def list(self, revoked: bool = False) -> list[Trusted]:
-        """The approvals that stand, or all that were ever given."""
-        sql = "SELECT id, path, sha256, created, revoked FROM trust WHERE ? OR revoked IS NULL ORDER BY path, id"
-        return [Trusted(*row) for row in self._db.rows(sql, (revoked,))]
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Alarm:
-    """What the sentinel said, and why; `verdict` is continue | pause | rollback | stop."""
+    """What the sentinel said, and why; `verdict` is warn | pause | roll back | stop."""
 
     id: int
     run: int
@@ -87,7 +87,7 @@ class Runs:
     def finish(
         self, run: int, status: str, checkpoint: str | None = None, facts: Mapping[str, Any] | None = None
     ) -> None:
-        """Say how it ended: done | stopped | failed | interrupted, its checkpoint, its figures."""
+        """Say how it ended: done, paused, rolled back, stopped, interrupted or failed; its checkpoint, its figures."""
         values = (status, checkpoint, dump(dict(facts or {})), now(), run)
         sql = "UPDATE runs SET status = ?, checkpoint = ?, facts = ?, finished = ? WHERE id = ?"
         if not self._db.run(sql, values):

@@ -171,7 +171,13 @@ def first(db: sqlite_utils.Database) -> None:
     db.table("messages").enable_fts(["content"], create_triggers=True, tokenize="unicode61 remove_diacritics 2")
 
 
-MIGRATIONS: tuple[Callable[[sqlite_utils.Database], None], ...] = (first,)
+def content_of_plugins(db: sqlite_utils.Database) -> None:
+    """Approvals keep what was approved, so that a change can be shown."""
+    for column in ("name", "content"):
+        db.execute(f"ALTER TABLE trust ADD COLUMN {column} TEXT NOT NULL DEFAULT ''")
+
+
+MIGRATIONS: tuple[Callable[[sqlite_utils.Database], None], ...] = (first, content_of_plugins)
 
 
 def upgrade(database: Database) -> None:

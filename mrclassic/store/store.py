@@ -11,10 +11,11 @@ from mrclassic.store.candidates import Candidates
 from mrclassic.store.checkpoints import Checkpoints
 from mrclassic.store.connection import Database
 from mrclassic.store.conversations import Conversations
-from mrclassic.store.ledgers import Ratings, Requests, Tombstones, Trust
+from mrclassic.store.ledgers import Ratings, Requests, Tombstones
 from mrclassic.store.nights import Nights
 from mrclassic.store.picks import Picks
 from mrclassic.store.runs import Runs
+from mrclassic.store.trust import Trust
 
 
 class Store:

@@ -1,27 +1,16 @@
-"""The example plugin, called as any reward is called."""
+"""`no_repetition`, called as any reward is called."""
 
 from __future__ import annotations
 
-import importlib.util
-from types import ModuleType
-
 import pytest
+from examples import load
 
-from mrclassic import shipped
 from mrclassic.rewards.contract import Weighted, score
 
-
-@pytest.fixture(scope="module")
-def plugin() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("no_repetition", shipped.folder("plugins") / "no_repetition.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+no_repetition = load("no_repetition").no_repetition
 
 
-def test_it_keeps_the_contract(plugin: ModuleType) -> None:
+def test_it_keeps_the_contract() -> None:
     completions = [
         "A good answer says each thing once.",
         "tea and toast and tea and toast and tea and toast",
@@ -30,7 +19,7 @@ def test_it_keeps_the_contract(plugin: ModuleType) -> None:
     ]
     prompts = [[{"role": "user", "content": "What is for breakfast?"}]] * len(completions)
     columns = {"answer": ["toast"] * len(completions)}
-    scores = score([Weighted("no_repetition", plugin.no_repetition, 0.5)], prompts, completions, columns)
+    scores = score([Weighted("no_repetition", no_repetition, 0.5)], prompts, completions, columns)
     assert scores.faults == ()
     fresh, circling, short, empty = scores.parts["no_repetition"]
     assert (fresh, short, empty) == (1.0, 1.0, 1.0)
@@ -39,6 +28,6 @@ def test_it_keeps_the_contract(plugin: ModuleType) -> None:
     assert scores.total == tuple(0.5 * value for value in scores.parts["no_repetition"] if value is not None)
 
 
-def test_it_reads_plain_texts_too(plugin: ModuleType) -> None:
+def test_it_reads_plain_texts_too() -> None:
     """As TRL hands them over for prompts that are plain text."""
-    assert plugin.no_repetition(completions=["one two three one two three", "one two"], prompts=["", ""]) == [0.75, 1.0]
+    assert no_repetition(completions=["one two three one two three", "one two"], prompts=["", ""]) == [0.75, 1.0]

@@ -1,4 +1,4 @@
-"""Requests, tombstones, trust and ratings."""
+"""Requests, tombstones and ratings."""
 
 from __future__ import annotations
 
@@ -30,19 +30,6 @@ def test_tombstones_keep_hashes_and_checkpoints(store: Store) -> None:
     store.tombstones.add("entry", "ab12", ["ab12"], ["c1", "c2"])
     (stone,) = store.tombstones.list()
     assert (stone.kind, stone.name, stone.entries, stone.checkpoints) == ("entry", "ab12", ("ab12",), ("c1", "c2"))
-
-
-def test_trust_is_for_one_content_of_one_path(store: Store) -> None:
-    store.trust.add("/p/a.py", "11")
-    assert store.trust.trusted("/p/a.py", "11")
-    assert not store.trust.trusted("/p/a.py", "22")
-    assert not store.trust.trusted("/p/b.py", "11")
-    store.trust.add("/p/a.py", "22")
-    assert not store.trust.trusted("/p/a.py", "11")
-    assert store.trust.revoke("/p/a.py") is True
-    assert store.trust.revoke("/p/a.py") is False
-    assert store.trust.list() == []
-    assert [one.sha256 for one in store.trust.list(revoked=True)] == ["11", "22"]
 
 
 def test_ratings_of_whole_conversations(store: Store, talk: Talk) -> None:

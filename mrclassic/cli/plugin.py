@@ -1,0 +1,169 @@
+"""`mrclassic plugin list|new|check|trust|revoke`: rewards, curricula and tasks that others, or you, have written."""
+
+from __future__ import annotations
+
+import re
+import sys
+from difflib import SequenceMatcher
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mrclassic.cli import common
+
+if TYPE_CHECKING:
+    from mrclassic.plugins.files import File
+
+app = typer.Typer(
+    name="plugin",
+    help="Rewards, curricula and tasks from files: list, write, check and trust them.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Kind(StrEnum):
+    """What a plugin can be."""
+
+    reward = "reward"
+    curriculum = "curriculum"
+    task = "task"
+
+
+@app.command("list")
+def list_(ctx: typer.Context, json_: common.JsonFlag = False) -> None:
+    """List the plugins: those that travel with the program, of installed packages, and of this home.
+
+    Example: mrclassic plugin list
+    """
+    from mrclassic.plugins import trust
+    from mrclassic.plugins.find import found
+
+    session = common.session(ctx)
+    plugins = found(session.home)
+    with session.store() as store:
+        facts = [
+            {
+                "name": plugin.name,
+                "kind": plugin.kind,
+                "origin": plugin.origin,
+                "standing": trust.standing(plugin, store),
+                "about": plugin.about,
+                "path": None if plugin.file is None else plugin.file.path,
+                "flaw": plugin.flaw or None,
+            }
+            for plugin in plugins
+        ]
+    if json_:
+        common.emit(facts)
+        return
+    for fact in facts:
+        words = fact["flaw"] or fact["about"]
+        common.out(f"{fact['name']:<20} {fact['kind']:<10}  {fact['standing']:<11}  {words}".rstrip())
+
+
+@app.command()
+def new(
+    ctx: typer.Context,
+    kind: Annotated[Kind, typer.Argument(help="What to write.")],
+    name: Annotated[str, typer.Argument(help="Its name, as in no_shouting.")],
+    json_: common.JsonFlag = False,
+) -> None:
+    """Write a plugin that works, and a test beside it, into this home; both are there to be changed.
+
+    Example: mrclassic plugin new reward no_shouting
+    """
+    from mrclassic.plugins import scaffold
+
+    plugin, test = scaffold.write(common.session(ctx).home, kind.value, name)
+    if json_:
+        common.emit({"plugin": plugin, "test": test})
+    else:
+        common.out(str(plugin))
+        common.out(str(test))
+    common.say(f"Change it, then: mrclassic plugin check {plugin}; mrclassic plugin trust {name}")
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="A Python file, anywhere.")],
+    json_: common.JsonFlag = False,
+) -> None:
+    """Look for the usual mistakes; exit code 1 if there is an error. It runs the file, so read it first.
+
+    Example: mrclassic plugin check ~/.mrclassic/plugins/no_shouting.py
+    """
+    from mrclassic.plugins.checking import check as look
+
+    found = look(file)
+    if json_:
+        common.emit(found)
+    for finding in () if json_ else found:
+        common.out(f"{finding.severity:<7}  {finding.plugin}: {finding.words}")
+    errors = sum(finding.severity == "error" for finding in found)
+    common.say(f"{errors} errors, {len(found) - errors} warnings.")
+    if errors:
+        raise typer.Exit(1)
+
+
+@app.command()
+def trust(
+    ctx: typer.Context,
+    plugin: Annotated[str, typer.Argument(help="The name or the file of a plugin in this home.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")] = False,
+    json_: common.JsonFlag = False,
+) -> None:
+    """Show a plugin's whole content and ask whether to trust it. A file that changes is off until it is trusted again.
+
+    Example: mrclassic plugin trust no_shouting
+    """
+    from mrclassic.errors import Refused, UsageError
+    from mrclassic.plugins import trust as ledger
+
+    session = common.session(ctx)
+    file = ledger.candidate(session.home, plugin)
+    with session.store() as store:
+        _show(file, ledger.approved(store, file))
+        if not yes:
+            if not (sys.stdin and sys.stdin.isatty()):
+                raise UsageError("Nobody is there to be asked; read the file, then add --yes.")
+            if not typer.confirm(f"Trust {file.path.name} with exactly this content?", err=True):
+                raise Refused(f"{file.path.name} is not trusted; nothing was changed.")
+        digest = ledger.approve(store, file)
+    if json_:
+        common.emit({"path": file.path, "sha256": digest})
+    common.say(f"{file.path.name} is trusted (sha256 {digest[:12]}…).")
+
+
+@app.command()
+def revoke(
+    ctx: typer.Context,
+    plugin: Annotated[str, typer.Argument(help="The name or the file of a plugin in this home.")],
+    json_: common.JsonFlag = False,
+) -> None:
+    """Trust a plugin no longer: it is off from now on.
+
+    Example: mrclassic plugin revoke no_shouting
+    """
+    from mrclassic.plugins import trust as ledger
+
+    session = common.session(ctx)
+    with session.store() as store:
+        path = ledger.revoke(session.home, store, plugin)
+    if json_:
+        common.emit({"path": path})
+    common.say(f"{path.name} is no longer trusted.")
+
+
+def _show(file: File, before: str | None) -> None:
+    """The whole file on standard error, lines numbered; `*` marks what is new since it was approved."""
+    lines = re.split("\r\n|\r|\n", file.text.rstrip())  # what ends a line for Python, and nothing else
+    same = set(range(len(lines)))
+    if before:
+        blocks = SequenceMatcher(None, re.split("\r\n|\r|\n", before), lines, autojunk=False).get_matching_blocks()
+        same = {place for block in blocks for place in range(block.b, block.b + block.size)}
+    common.say(f"{file.path}:")
+    for place, line in enumerate(lines):
+        common.say(f"{place + 1:>5} {' ' if place in same else '*'} {line}")

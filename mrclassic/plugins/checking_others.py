@@ -1,0 +1,106 @@
+"""`plugin check` for tasks and curricula: the promises of their contracts, asked through the process that runs them."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from collections.abc import Iterator
+from typing import Literal
+
+from mrclassic.curricula.contract import Outcome
+from mrclassic.plugins.find import Plugin
+from mrclassic.plugins.remote import PluginFault
+from mrclassic.plugins.remote_curriculum import RemoteCurriculum
+from mrclassic.plugins.remote_task import RemoteTask
+from mrclassic.tasks.base import BadRow
+
+Found = Iterator[tuple[Literal["error", "warning"], str]]
+
+_ARMS = ("made-up:1", "made-up:2", "made-up:3")
+_DRAWN = 40
+_HELD_OUT = 200
+_HOSTILE = ("", " ", "ANSWER:", "9" * 5000, "(" * 2000, "\x00\u202e", "\\boxed{" * 500, "None", "nan")
+
+
+def curriculum(plugin: Plugin) -> Found:
+    """Its draws, its memory, and whether a resumed run would go on the same way."""
+    success = dict.fromkeys(_ARMS, 0.8)  # enough for one that opens its arms step by step to have them open
+    it, other = (RemoteCurriculum(plugin, _ARMS, success) for _ in range(2))
+    try:
+        for step in range(3):
+            before = it.state_dict()
+            drawn = it.propose(8, random.Random(step))
+            other.load_state_dict(before)
+            if not it.faults and other.propose(8, random.Random(step)) != drawn:
+                yield "error", "From the same state and random source it draws other arms, so no run could be resumed."
+                return
+            for draw in drawn:
+                it.accept(Outcome(draw, 0.5, step))
+            it.observe([Outcome(draw, place / 7, step) for place, draw in enumerate(drawn)])
+            it.observe([Outcome(drawn[0], math.nan, step)])
+        if not json.loads(json.dumps(it.state_dict())) and not it.faults:
+            yield "warning", "Its state is empty: a run that is resumed begins with nothing learnt."
+        total = sum(it.report().values())
+        if not math.isclose(total, 1, abs_tol=1e-3):
+            yield "warning", f"The shares that it reports add up to {total:g}, not to 1."
+        if any(not math.isfinite(share) for share in it.report().values()):
+            yield "error", "After a group that nobody could judge (NaN) its shares are no numbers any more."
+        for fault in it.faults:
+            yield "error", fault
+    finally:
+        it.close()
+        other.close()
+
+
+def task(plugin: Plugin) -> Found:
+    """Its split, its verifier, and whether the same seed draws the same items."""
+    it = RemoteTask(plugin)
+    try:
+        if not it.about:
+            yield "warning", "It does not say what it is `about`."
+        if len(set(it.levels)) < len(it.levels):
+            yield "error", f"Its levels are not all different: {', '.join(it.levels)}."
+        for level in it.levels:
+            yield from _level(it, level)
+        try:
+            it.row({})
+            yield "warning", "It makes an item of a row that has nothing in it; raise BadRow."
+        except BadRow:
+            pass
+        except PluginFault as fault:
+            yield "error", f"A row with nothing in it must raise BadRow: {fault}"
+    finally:
+        it.close()
+
+
+def _level(it: RemoteTask, level: str) -> Found:
+    drawn = [it.sample(random.Random(seed), level) for seed in range(_DRAWN)]
+    if drawn[:5] != [it.sample(random.Random(seed), level) for seed in range(5)]:
+        yield "error", f"At level {level} the same random source draws other items, so no run could be repeated."
+    held_out = it.held_out(level, _HELD_OUT)
+    if not held_out:
+        yield "error", f"Level {level} holds nothing out, so nobody could tell whether practice helps."
+    if it.held_out(level, 3) != held_out[:3]:
+        yield "error", f"At level {level} the held-out items have no fixed order."
+    both = {each.question for each in drawn} & {each.question for each in held_out}
+    if both:
+        yield "error", f"At level {level} training draws what is held out: {min(both)!r:.80}."
+    for item in drawn[:10]:
+        reply = item.trace or item.answer
+        judged = it.check(item, reply)
+        if judged.verdict == "error":
+            yield "error", f"Its verifier could not judge its own answer: {judged.detail}"
+            return
+        if judged.verdict != "right":
+            severity: Literal["error", "warning"] = "error" if item.trace else "warning"
+            yield severity, f"At level {level} its own answer to {item.question!r:.80} is judged {judged.verdict}."
+            break
+    for text in _HOSTILE:
+        judged = it.check(drawn[0], text)
+        if judged.verdict == "error":
+            yield "error", f"Its verifier could not judge {text!r:.40}: {judged.detail}"
+            break
+        if judged.verdict == "right" and not text.strip():
+            yield "error", f"At level {level} an empty completion is judged right."
+            break
