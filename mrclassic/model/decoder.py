@@ -18,21 +18,15 @@ from torch import Tensor, nn
 
 from mrclassic.errors import MrClassicError
 from mrclassic.model.device import COLUMNS
+from mrclassic.model.kernels import rms_norm, rotate, swiglu
 from mrclassic.model.shapes import Shape
 
 
 class Rotary(NamedTuple):
-    """Cosines and sines of the positions, (T, E) or (B, 1, E): the two halves of a head turn together."""
+    """Cosines and signed sines of the positions, (T, 1, E) or (B, 1, E): see `kernels.rotate`."""
 
     cos: Tensor
     sin: Tensor
-
-
-def rotate(x: Tensor, rotary: Rotary) -> Tensor:
-    """Turn the heads of `x` (..., E) by their positions (RoFormer, arXiv 2104.09864; Llama's half-split layout)."""
-    half = x.shape[-1] // 2
-    turned = torch.cat((-x[..., half:], x[..., :half]), dim=-1)
-    return x * rotary.cos + turned * rotary.sin
 
 
 class Block(nn.Module):
@@ -49,41 +43,45 @@ class Block(nn.Module):
         self.gate_up = nn.Parameter(torch.empty(2 * shape.ffn, shape.hidden))
         self.down = nn.Parameter(torch.empty(shape.hidden, shape.ffn))
 
-    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries (..., H, E), keys and values (..., K, E) of the stream `x` (..., D), before rotation."""
+    def project(self, x: Tensor, rotary: Rotary) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries (..., H, E), keys and values (..., K, E) of the stream `x` (..., D); the first two turned."""
         s = self.shape
-        normed = F.rms_norm(x, (s.hidden,), self.attention_norm, s.norm_eps)
+        normed = rms_norm(x, self.attention_norm, s.norm_eps)
         mixed = F.linear(normed, self.qkv).view(*x.shape[:-1], s.heads + 2 * s.kv_heads, s.head_dim)
-        q, k, v = mixed.split_with_sizes((s.heads, s.kv_heads, s.kv_heads), dim=-2)
+        turning, v = mixed.split_with_sizes((s.heads + s.kv_heads, s.kv_heads), dim=-2)
+        q, k = rotate(turning, *rotary).split_with_sizes((s.heads, s.kv_heads), dim=-2)
         return q, k, v
 
     def finish(self, x: Tensor, attended: Tensor) -> Tensor:
         """Add the attention's result (..., H*E) and the feed-forward to the stream `x` (..., D)."""
-        s = self.shape
         x = x + F.linear(attended, self.out)
-        normed = F.rms_norm(x, (s.hidden,), self.ffn_norm, s.norm_eps)
-        gate, up = F.linear(normed, self.gate_up).chunk(2, dim=-1)
-        return x + F.linear(F.silu(gate) * up, self.down)
+        normed = rms_norm(x, self.ffn_norm, self.shape.norm_eps)
+        return x + F.linear(swiglu(F.linear(normed, self.gate_up)), self.down)
 
     def forward(self, x: Tensor, rotary: Rotary) -> tuple[Tensor, Tensor, Tensor]:
         """Causal attention over sequences `x` (B, T, D). Returns the stream, and its keys and values (B, K, T, E)."""
-        q, k, v = (part.transpose(1, 2) for part in self.project(x))  # (B, H|K, T, E)
-        q, k = rotate(q, rotary), rotate(k, rotary)
-        group = self.shape.heads // self.shape.kv_heads
-        wide_k, wide_v = (part.repeat_interleave(group, dim=1) if group > 1 else part for part in (k, v))
-        attended = causal_attention(q, wide_k, wide_v)
+        q, k, v = (part.transpose(1, 2) for part in self.project(x, rotary))  # (B, H|K, T, E)
+        attended = causal_attention(q, k, v)
         return self.finish(x, attended.transpose(1, 2).flatten(2)), k, v
 
 
 def causal_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Causal attention of (B, H, T, E). On a CPU in bfloat16 the backward pass of the library's fused kernel takes
-    two to seven times as long as two plain products and a softmax, so those are used there."""
+    """Causal attention of queries (B, H, T, E) over keys and values (B, K, T, E); H / K queries share each.
+
+    On a CPU in bfloat16 the backward pass of the library's fused kernel takes two to seven times as long as two plain
+    products and a softmax, so those are used there.
+    """
+    batch, heads, length, size = q.shape
+    group = heads // k.shape[1]
     if q.device.type != "cpu" or q.dtype != torch.bfloat16:
-        return F.scaled_dot_product_attention(q, k, v, is_causal=True)
-    length = q.shape[2]
+        wide_k, wide_v = (part.repeat_interleave(group, dim=1) if group > 1 else part for part in (k, v))
+        return F.scaled_dot_product_attention(q, wide_k, wide_v, is_causal=True)
     future = torch.full((length, length), float("-inf"), dtype=q.dtype).triu_(1)
-    scores = torch.matmul(q, k.transpose(-1, -2)) * q.shape[-1] ** -0.5 + future
-    return torch.matmul(scores.softmax(-1), v)
+    # The queries that share a key are rows of one product.
+    scores = torch.matmul(q.reshape(batch, -1, group * length, size), k.transpose(-1, -2))
+    scores = torch.add(future, scores.view(batch, heads, length, length), alpha=size**-0.5)
+    shares = scores.softmax(-1).view(batch, -1, group * length, length)
+    return torch.matmul(shares, v).view(batch, heads, length, size)
 
 
 class Decoder(nn.Module):
@@ -101,8 +99,9 @@ class Decoder(nn.Module):
         frequency = shape.rope_theta ** (-torch.arange(0, shape.head_dim, 2, dtype=torch.float32) / shape.head_dim)
         positions = -(-shape.context // COLUMNS) * COLUMNS  # batches are padded to whole columns
         angle = torch.arange(positions, dtype=torch.float32)[:, None] * frequency
-        table = torch.cat((angle, angle), dim=-1)
-        self.register_buffer("rotary_table", torch.stack((table.cos(), table.sin())), persistent=False)
+        cos, sin = angle.cos(), angle.sin()
+        table = torch.stack((torch.cat((cos, cos), dim=-1), torch.cat((-sin, sin), dim=-1)))
+        self.register_buffer("rotary_table", table[:, :, None], persistent=False)  # (2, T, 1, E)
 
     def initialise(self, generator: torch.Generator) -> None:
         """Draw fresh weights: normal, deviation 0.02; the two projections into the stream scaled by depth (GPT-2)."""
@@ -115,7 +114,7 @@ class Decoder(nn.Module):
                 weight.normal_(0.0, 0.02 / (2 * self.shape.layers) ** 0.5 if deep else 0.02, generator=generator)
 
     def rotary(self, positions: Tensor | int, dtype: torch.dtype) -> Rotary:
-        """The rotations of `positions` (any shape), or of the first so many positions."""
+        """The rotations of `positions` (B,), or of the first so many positions."""
         table = self.rotary_table
         cos, sin = (table[:, :positions] if isinstance(positions, int) else table[:, positions]).to(dtype)
         return Rotary(cos, sin)
@@ -126,12 +125,16 @@ class Decoder(nn.Module):
         rotary = self.rotary(ids.shape[1], x.dtype)
         for block in self.blocks:
             x, _, _ = block(x, rotary)
-        return F.rms_norm(x, (self.shape.hidden,), self.norm, self.shape.norm_eps)
+        return rms_norm(x, self.norm, self.shape.norm_eps)
 
     def logits(self, hidden: Tensor, live: int | None = None) -> Tensor:
         """Scores (..., live or V): the tokenizer may use only the first `live` rows of the vocabulary."""
-        weight = self.embedding if self.head is None else self.head
-        return F.linear(hidden, weight if live is None else weight[:live])
+        return F.linear(hidden, self.head_weight if live is None else self.head_weight[:live])
+
+    @property
+    def head_weight(self) -> Tensor:
+        """What hidden states are scored with (V, D): the embedding, where the two are tied."""
+        return self.embedding if self.head is None else self.head
 
 
 def to_named(decoder: Decoder) -> dict[str, Tensor]:

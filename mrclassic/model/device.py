@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 from pathlib import Path
 
 import torch
@@ -58,11 +60,29 @@ def set_threads(wanted: int | None) -> int:
     Worker threads inherit the mode from the thread that starts them, so this comes before any other work.
     """
     torch.set_flush_denormal(True)
+    keep_memory()
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     threads = max(1, wanted or available)
     torch.set_num_threads(threads)
     return threads
 
+
+def keep_memory() -> None:
+    """Have the C library keep freed memory for the next tensor, instead of giving it back to the system each time.
+
+    By default every tensor of more than a few megabytes is mapped afresh, and the system clears it page by page on
+    first touch: an elementwise pass over 8192 x 1664 numbers took 43 ms that way and 12 ms on memory kept. Only
+    GNU's library needs telling, or can be told; what training holds then is its peak.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_MAX, 0)
+        mallopt(_M_TRIM_THRESHOLD, -1)  # never
+
+
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h
 
 COLUMNS = 16  # sequences are padded to a multiple of this, for the same reason as `rounded`
 

@@ -18,10 +18,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mrclassic.errors import UsageError
-from mrclassic.model.decoder import Block, rotate
+from mrclassic.model.decoder import Block
 from mrclassic.model.device import COLUMNS, rounded
+from mrclassic.model.kernels import rms_norm
 from mrclassic.model.policy import Policy
-from mrclassic.model.sampling import Knobs, draw, stream_key, uniforms
+from mrclassic.model.sampling import Alike, Knobs, draw, stream_key, uniforms
 
 _ROUND = 32  # cache lengths grow in steps of this many positions
 
@@ -81,6 +82,14 @@ class _Row:
     logprobs: list[float] = field(default_factory=list)
 
 
+def alike(rows: Sequence[_Row]) -> Alike:
+    """What the rows have in common that makes drawing cheaper."""
+    if all(row.request.temperature == 0 for row in rows):
+        return "greedy"
+    plain = all((row.request.temperature, row.request.top_p, row.request.top_k) == (1, 1, 0) for row in rows)
+    return "plain" if plain else "mixed"
+
+
 class Engine:
     """Generates with `policy` in up to `slots` rows at a time."""
 
@@ -91,10 +100,9 @@ class Engine:
         self._rows: list[_Row] = []  # the row in each busy slot: slots 0 .. len-1 are busy
         self._cancelled: list[_Row] = []
         self._next_ticket = 0
-        self._capacity = 0
         device = policy.device
-        self._keys: Tensor = torch.empty(0)
-        self._values: Tensor = torch.empty(0)
+        self._capacity = 0  # positions that the cache holds now
+        self._cache: list[Tensor] = []  # of each layer: keys and values (2, slots, K, capacity, E)
         self._last = torch.zeros(slots, dtype=torch.long, device=device)  # the token each slot feeds next
         self._length = torch.zeros(slots, dtype=torch.long, device=device)  # positions filled in the cache
         self._start = torch.zeros(slots, dtype=torch.long, device=device)  # length of the prompt
@@ -135,10 +143,9 @@ class Engine:
 
         self._cancelled += [waiting for waiting in self._waiting if meant(waiting)]
         self._waiting = deque(waiting for waiting in self._waiting if not meant(waiting))
-        for slot in reversed(range(len(self._rows))):
-            if meant(self._rows[slot]):
-                self._cancelled.append(self._rows[slot])
-                self._free(slot)
+        leaving = [slot for slot, running in enumerate(self._rows) if meant(running)]
+        self._cancelled += [self._rows[slot] for slot in leaving]
+        self._free(leaving)
 
     def step(self) -> list[Event]:
         """Admit what fits, advance every running row by one token, evict what is finished."""
@@ -176,8 +183,7 @@ class Engine:
         logits = self.policy.decoder.logits(hidden, self.policy.live)[:count]
         self._length[:count] += 1
         position = self._length[:count] - self._start[:count]
-        knobs = Knobs(self._knobs.temperature[:count], self._knobs.top_p[:count], self._knobs.top_k[:count])
-        tokens, logprobs = draw(logits, knobs, uniforms(self._key[:count], position))
+        tokens, logprobs = draw(logits, self._knobs.first(count), uniforms(self._key[:count], position))
         self._last[:count] = tokens
         end = self.policy.tokenizer.end_id
         moved: list[tuple[_Row, str | None]] = []
@@ -193,8 +199,7 @@ class Engine:
             if reason is not None:
                 leaving.append(slot)
             moved.append((row, reason))
-        for slot in reversed(leaving):
-            self._free(slot)
+        self._free(leaving)
         return moved
 
     def _stopped(self, row: _Row) -> bool:
@@ -204,8 +209,6 @@ class Engine:
     def _admit(self, free: int) -> None:
         """Prefill the prompts of waiting rows, each prompt once, and copy its cache to the rows that share it."""
         taken = [self._waiting.popleft() for _ in range(min(free, len(self._waiting)))]
-        need = max(len(row.request.tokens) + row.limit for row in taken)
-        self._reserve(need)
         prompts: dict[tuple[int, ...], int] = {}
         for row in taken:
             prompts.setdefault(row.request.tokens, len(prompts))
@@ -213,6 +216,9 @@ class Engine:
         # tokens come out of the same computation.
         device = self.policy.device
         longest = max(len(tokens) for tokens in prompts) - 1
+        if not self._rows:
+            self._capacity = 0  # what an earlier, longer row needed would be read at every step
+        self._reserve(longest + 1)
         first = len(self._rows)
         if longest:
             width = min(self._capacity, -(-longest // COLUMNS) * COLUMNS)
@@ -221,28 +227,38 @@ class Engine:
                 padded[place, : len(tokens) - 1] = torch.tensor(tokens[:-1], dtype=torch.long)
             places = torch.tensor([prompts[row.request.tokens] for row in taken], device=device)
             self._prefill(padded.to(device), places, first)
-        for offset, row in enumerate(taken):
-            slot, request = first + offset, row.request
-            self._last[slot] = request.tokens[-1]
-            self._length[slot] = self._start[slot] = len(request.tokens) - 1
-            self._key[slot] = stream_key(request.seed, request.first_row + row.index)
-            self._knobs.temperature[slot] = request.temperature
-            self._knobs.top_p[slot] = request.top_p
-            self._knobs.top_k[slot] = request.top_k
+        slots, requests = slice(first, first + len(taken)), [row.request for row in taken]
+        lengths = [len(request.tokens) - 1 for request in requests]
+        for column, values in (
+            (self._last, [request.tokens[-1] for request in requests]),
+            (self._length, lengths),
+            (self._start, lengths),
+            (self._key, [stream_key(row.request.seed, row.request.first_row + row.index) for row in taken]),
+            (self._knobs.temperature, [request.temperature for request in requests]),
+            (self._knobs.top_p, [request.top_p for request in requests]),
+            (self._knobs.top_k, [request.top_k for request in requests]),
+        ):
+            column[slots] = torch.tensor(values, dtype=column.dtype, device=device)
         self._rows += taken
+        self._knobs.all = alike(self._rows)
 
     def _reserve(self, positions: int) -> None:
-        """Grow the cache to hold `positions` in each slot."""
+        """Grow the cache to hold `positions` in each slot.
+
+        It holds hardly more than it must, and is made anew every `_ROUND` steps: attention reads all of it, because a
+        part of it would be copied at each step to the form that the matrix product wants.
+        """
         if positions <= self._capacity:
             return
         shape = self.policy.shape
-        capacity = min(shape.context, -(-positions // _ROUND) * _ROUND)
-        size = (shape.layers, self.slots, shape.kv_heads, capacity, shape.head_dim)
-        keys, values = (torch.zeros(size, dtype=self.policy.dtype, device=self.policy.device) for _ in range(2))
-        if self._capacity:
-            keys[:, :, :, : self._capacity] = self._keys
-            values[:, :, :, : self._capacity] = self._values
-        self._keys, self._values, self._capacity = keys, values, capacity
+        before, self._capacity = self._capacity, min(shape.context, -(-positions // _ROUND) * _ROUND)
+        size = (2, self.slots, shape.kv_heads, self._capacity, shape.head_dim)
+        if not before:
+            self._cache = [torch.empty(0)] * shape.layers
+        for layer, old in enumerate(self._cache):
+            self._cache[layer] = torch.zeros(size, dtype=self.policy.dtype, device=self.policy.device)
+            if before:
+                self._cache[layer][:, :, :, :before] = old
 
     def _prefill(self, ids: Tensor, places: Tensor, first: int) -> None:
         """Fill slots `first`.. with the keys and values of `ids` (P, T): slot `first + i` takes row `places[i]`."""
@@ -250,46 +266,55 @@ class Engine:
         x = F.embedding(ids, decoder.embedding)
         rotary = decoder.rotary(ids.shape[1], x.dtype)
         rows = slice(first, first + len(places))
-        for layer, block in enumerate(decoder.blocks):
+        for cache, block in zip(self._cache, decoder.blocks, strict=True):
             x, k, v = block(x, rotary)
-            self._keys[layer, rows, :, : ids.shape[1]] = k[places]
-            self._values[layer, rows, :, : ids.shape[1]] = v[places]
+            cache[0, rows, :, : ids.shape[1]] = k[places]
+            cache[1, rows, :, : ids.shape[1]] = v[places]
 
     def _decode(self, count: int) -> Tensor:
         """Feed each busy slot its last token (at position `length`); returns hidden states (count, D)."""
         decoder, shape = self.policy.decoder, self.policy.shape
-        position = self._length[:count]
-        reach = min(self._capacity, -(-(int(position.max()) + 1) // _ROUND) * _ROUND)
-        slots = torch.arange(count, device=position.device)
+        self._reserve(max(len(row.request.tokens) + len(row.tokens) for row in self._rows))
+        position, reach = self._length[:count], self._capacity
+        device = position.device
         x = F.embedding(self._last[:count], decoder.embedding)  # (B, D)
-        rotary = decoder.rotary(position[:, None], x.dtype)  # (B, 1, E)
-        hidden_from = torch.arange(reach, device=position.device) > position[:, None]  # (B, L)
-        bias = torch.zeros(hidden_from.shape, dtype=x.dtype, device=x.device).masked_fill_(hidden_from, float("-inf"))
-        bias = bias[:, None, None, :]  # (B, 1, 1, L)
-        group = shape.heads // shape.kv_heads
-        for layer, block in enumerate(decoder.blocks):
+        rotary = decoder.rotary(position, x.dtype)
+        hidden_from = torch.arange(reach, device=device) > position[:, None]  # (B, T)
+        bias = torch.zeros(hidden_from.shape, dtype=x.dtype, device=device).masked_fill_(hidden_from, float("-inf"))
+        bias = bias[:, None, None, :]  # (B, 1, 1, T)
+        # Where each slot's next key and value lie in the cache, seen as rows of E numbers.
+        heads = torch.arange(2 * shape.kv_heads, device=device).view(2, 1, -1)
+        of_slot = torch.arange(count, device=device)[:, None] * shape.kv_heads + heads[0]
+        places = (heads[:, :, :1] // shape.kv_heads * self.slots * shape.kv_heads + of_slot) * reach + position[:, None]
+        places = places.flatten()
+        group, scale = shape.heads // shape.kv_heads, shape.head_dim**-0.5
+        for cache, block in zip(self._cache, decoder.blocks, strict=True):
             assert isinstance(block, Block)
-            q, k, v = block.project(x)  # (B, H|K, E)
-            q, k = rotate(q, rotary), rotate(k, rotary)
-            keys, values = self._keys[layer, :count], self._values[layer, :count]  # (B, K, T, E)
-            keys[slots, :, position] = k
-            values[slots, :, position] = v
-            grouped = q.view(count, shape.kv_heads, group, shape.head_dim)  # one query position, G heads a key head
-            scores = torch.matmul(grouped, keys[:, :, :reach].transpose(-1, -2)) * shape.head_dim**-0.5 + bias
-            attended = torch.matmul(scores.softmax(-1), values[:, :, :reach])  # (B, K, G, E)
+            q, k, v = block.project(x, rotary)  # (B, H|K, E)
+            cache.view(-1, shape.head_dim)[places] = torch.stack((k, v)).view(-1, shape.head_dim)
+            keys, values = cache[0, :count], cache[1, :count]  # (B, K, T, E)
+            grouped = q.reshape(count, shape.kv_heads, group, shape.head_dim)  # one query position, G heads a key head
+            scores = torch.add(bias, torch.matmul(grouped, keys.transpose(-1, -2)), alpha=scale)
+            attended = torch.matmul(scores.softmax(-1), values)  # (B, K, G, E)
             x = block.finish(x, attended.flatten(1))
-        return F.rms_norm(x, (shape.hidden,), decoder.norm, shape.norm_eps)
+        return rms_norm(x, decoder.norm, shape.norm_eps)
 
-    def _free(self, slot: int) -> None:
-        """Give a slot back: the last busy slot moves into the gap, so that busy slots stay together."""
-        last = len(self._rows) - 1
-        if slot != last:
-            self._rows[slot] = self._rows[last]
-            filled = int(self._length[last])
-            self._keys[:, slot, :, :filled] = self._keys[:, last, :, :filled]
-            self._values[:, slot, :, :filled] = self._values[:, last, :, :filled]
+    def _free(self, leaving: Sequence[int]) -> None:
+        """Give slots back: the last busy ones move into the gaps, so that busy slots stay together."""
+        if not leaving:
+            return
+        gone, left = set(leaving), len(self._rows) - len(leaving)
+        gaps = [slot for slot in sorted(gone) if slot < left]
+        movers = [slot for slot in range(left, len(self._rows)) if slot not in gone]
+        for gap, mover in zip(gaps, movers, strict=True):
+            self._rows[gap] = self._rows[mover]
+        del self._rows[left:]
+        if gaps:
+            to, source = (torch.tensor(slots, device=self._last.device) for slots in (gaps, movers))
             knobs = (self._knobs.temperature, self._knobs.top_p, self._knobs.top_k)
             for column in (self._last, self._length, self._start, self._key, *knobs):
-                column[slot] = column[last]
-        self._rows.pop()
-        self._length[last] = 0  # a free slot may be decoded along: it must stay inside the cache
+                column[to] = column[source]
+            for cache in self._cache:
+                cache[:, to] = cache[:, source]
+        self._length[left:] = 0  # a free slot may be decoded along: it must stay inside the cache
+        self._knobs.all = alike(self._rows)

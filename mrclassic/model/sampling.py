@@ -7,8 +7,10 @@ over ranks or batched otherwise draws the same numbers.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 _MASK = (1 << 64) - 1
@@ -44,13 +46,24 @@ def uniforms(keys: Tensor, positions: Tensor) -> Tensor:
     return _shift(z, 11).to(exact) * 2.0**-53
 
 
+Alike = Literal["mixed", "plain", "greedy"]
+
+
 @dataclass
 class Knobs:
-    """Sampling settings of a batch, one value a row."""
+    """Sampling settings of a batch, one value a row.
+
+    `all` says what the rows share: "plain" (temperature 1, nothing cut) and "greedy" need fewer passes.
+    """
 
     temperature: Tensor  # (B,) float32; 0 = greedy
     top_p: Tensor  # (B,) float32; 1 = off
     top_k: Tensor  # (B,) int64; 0 = off
+    all: Alike = "mixed"
+
+    def first(self, count: int) -> Knobs:
+        """Those of the first `count` rows."""
+        return Knobs(self.temperature[:count], self.top_p[:count], self.top_k[:count], self.all)
 
 
 def greedy(knobs: Knobs) -> Tensor:
@@ -63,17 +76,18 @@ def transform(logits: Tensor, knobs: Knobs) -> Tensor:
 
     Scoring must use the same transform, or the importance ratio of a policy update is wrong before it starts.
     """
-    scaled = logits / torch.where(greedy(knobs), 1.0, knobs.temperature)[:, None]
-    cut = bool(((knobs.top_p < 1) | (knobs.top_k > 0)).any())
-    if not cut:
+    cold = greedy(knobs)
+    scaled = logits / torch.where(cold, 1.0, knobs.temperature)[:, None]
+    top_p, top_k = torch.where(cold, 1.0, knobs.top_p), torch.where(cold, 0, knobs.top_k)
+    if not bool(((top_p < 1) | (top_k > 0)).any()):
         return scaled
     ordered, order = scaled.sort(dim=-1, descending=True)
     place = torch.arange(scaled.shape[-1], device=scaled.device)
-    limit = torch.where(knobs.top_k > 0, knobs.top_k, scaled.shape[-1])
+    limit = torch.where(top_k > 0, top_k, scaled.shape[-1])
     ordered = ordered.masked_fill(place >= limit[:, None], float("-inf"))
     probability = ordered.softmax(-1)
     before = probability.cumsum(-1) - probability  # mass ahead of each token
-    beyond = (before >= knobs.top_p[:, None]) & (knobs.top_p < 1)[:, None] & (place > 0)  # the first is always kept
+    beyond = (before >= top_p[:, None]) & (top_p < 1)[:, None] & (place > 0)  # the first is always kept
     ordered = ordered.masked_fill(beyond, float("-inf"))
     return torch.empty_like(scaled).scatter_(-1, order, ordered)
 
@@ -84,16 +98,35 @@ def draw(logits: Tensor, knobs: Knobs, uniform: Tensor) -> tuple[Tensor, Tensor]
     Returns tokens (B,) and their log-probabilities (B,) under the distribution they were drawn from; a greedy row's
     is that under its plain distribution.
     """
-    scaled = transform(logits.float(), knobs)
-    top = scaled.max(dim=-1)
-    cumulative = (scaled - top.values[:, None]).exp_().cumsum_(-1)
-    total = cumulative[:, -1]
-    target = (uniform.to(total.device) * total.to(uniform.dtype)).float()
-    tokens = torch.searchsorted(cumulative, target[:, None], right=True)[:, 0].clamp_(max=logits.shape[-1] - 1)
-    tokens = torch.where(greedy(knobs), top.indices, tokens)
-    picked = scaled.gather(-1, tokens[:, None])[:, 0]
-    # Rounding at the very edge of the cumulative sum can land on a token that was cut away; the best one stands in.
-    lost = picked.isneginf()
-    tokens = torch.where(lost, top.indices, tokens)
-    picked = torch.where(lost, top.values, picked)
-    return tokens, picked - top.values - total.log()
+    scores = logits.float()
+    if knobs.all == "greedy":
+        best = scores.max(dim=-1)
+        return best.indices, best.values - scores.logsumexp(-1)
+    scaled = scores if knobs.all == "plain" else transform(scores, knobs)
+    chance = scaled.softmax(-1)
+    tokens = _inverted(chance, uniform.to(chance.device))
+    if knobs.all == "mixed":
+        tokens = torch.where(greedy(knobs), scaled.argmax(-1), tokens)
+    return tokens, chance.gather(-1, tokens[:, None])[:, 0].log()
+
+
+_BLOCK = 32  # tokens summed at once: running sums over a whole vocabulary take longer than all else in drawing
+
+
+def _inverted(chance: Tensor, uniform: Tensor) -> Tensor:
+    """The tokens (B,) at which the running sum of `chance` (B, V) passes `uniform` (B,): first the block, then the
+    token in it. Each lies strictly below a sum that grew there, so what has no chance is never drawn."""
+    blocks = F.pad(chance, (0, -chance.shape[-1] % _BLOCK)).view(len(chance), -1, _BLOCK)
+    sums = blocks.sum(-1).cumsum(-1)
+    target = (uniform * sums[:, -1].to(uniform.dtype)).float()
+    block = _first_beyond(sums, target)
+    own = blocks[torch.arange(len(block), device=block.device), block].cumsum(-1)
+    before = F.pad(sums, (1, 0)).gather(1, block[:, None])[:, 0]
+    return (block * _BLOCK + _first_beyond(own, target - before)).clamp_(max=chance.shape[-1] - 1)
+
+
+def _first_beyond(sums: Tensor, target: Tensor) -> Tensor:
+    """Where each row of running `sums` (B, N) first exceeds `target` (B,), which rounding may have lifted too high."""
+    last = sums[:, -1]
+    below = torch.minimum(target, last.nextafter(torch.zeros_like(last)))
+    return torch.searchsorted(sums, below[:, None], right=True)[:, 0].clamp_(max=sums.shape[-1] - 1)

@@ -12,47 +12,85 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Literal, Protocol
 
 import torch
 
-from mrclassic.model.engine import Completion
+from mrclassic.errors import UsageError
 from mrclassic.model.policy import Policy
-from mrclassic.rewards.contract import Weighted, score
-from mrclassic.tasks.base import Item, keyed
+from mrclassic.rewards.contract import Weighted
+from mrclassic.tasks.base import Item
 from mrclassic.training import policy_gradient as pg
-from mrclassic.training.report import Sample, StepReport
+from mrclassic.training import room
+from mrclassic.training.advantages import ADVANTAGES
+from mrclassic.training.losses import Estimator, Kind, Loss
+from mrclassic.training.report import StepReport
+from mrclassic.training.rollouts import Group, Rolled, group_metrics, roll_out, rollouts_of, size_of, step_report
 from mrclassic.training.rows import Row
+from mrclassic.training.sentinel.spikes import REMEMBERED, too_large
 from mrclassic.training.state import State
 from mrclassic.training.trainee import Trainee
 
-SAMPLES = 16  # completions kept of each update
+JOURNAL = "journal.jsonl"  # in a run's folder
 
 
 @dataclass(frozen=True)
 class Settings:
-    """`prompts` x `group` completions an update."""
+    """What one run is asked to do; `prompts` x `group` completions an update."""
 
     prompts: int = 16
-    group: int = 16
-    max_new: int = 64
+    group: int = 16  # answers to each prompt, 2 to 64
+    max_new: int = 64  # tokens of an answer
     temperature: float = 1.0
-    learning_rate: float = 1e-4
-    warmup: int = 20
+    top_p: float = 1.0  # 1 = off; scored as sampled
+    top_k: int = 0  # 0 = off; scored as sampled
+    learning_rate: float = 1e-4  # after the warm-up, constant
+    warmup: int = 20  # updates
+    epochs: int = 1  # optimizer steps on the same completions, whose log-probabilities are those of the draw
+    advantage: Literal["centred", "standardised"] = "centred"
+    loss: Kind = "dr_grpo"  # what a token weighs, and whether ratios are of tokens or completions: see `losses`
     clip_low: float = 0.2
     clip_high: float = 0.28
-    beta: float = 0.005
-    replay_weight: float = 0.3
+    beta: float = 0.005  # weight of the divergence from the reference
+    kl: Estimator = "k3"
+    reference_every: int = 0  # updates after which the reference moves to the policy; 0 = frozen
+    mask_truncated: bool = False  # answers cut off at the limit carry no loss (they still are in their group's mean)
+    replay_weight: float = 0.3  # of the replayed rows' mean token loss
     redraws: int = 2  # rounds in which groups without spread are drawn again
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, low, high in _LIMITS:
+            if not low <= getattr(self, name) <= high:
+                raise UsageError(f"{name} is {getattr(self, name)}; it goes from {low} to {high}.")
 
     @property
     def completions(self) -> int:
         return self.prompts * self.group
 
     @property
-    def loss(self) -> pg.Loss:
-        return pg.Loss(self.clip_low, self.clip_high, self.beta, self.temperature)
+    def sampling(self) -> pg.Sampling:
+        return pg.Sampling(self.max_new, self.temperature, self.top_p, self.top_k)
+
+    @property
+    def objective(self) -> Loss:
+        return Loss(self.loss, self.clip_low, self.clip_high, self.beta, self.kl)
+
+
+_LIMITS: tuple[tuple[str, float, float], ...] = (
+    ("prompts", 1, 4096),
+    ("group", 2, 64),
+    ("max_new", 1, 1_000_000),
+    ("temperature", 0.01, 100.0),
+    ("top_p", 0.01, 1.0),
+    ("top_k", 0, 1_000_000),
+    ("epochs", 1, 64),
+    ("clip_low", 0.0, 1.0),
+    ("clip_high", 0.0, 100.0),
+    ("beta", 0.0, 100.0),
+    ("reference_every", 0, 1_000_000_000),
+    ("redraws", 0, 16),
+)
 
 
 @dataclass(frozen=True)
@@ -78,93 +116,14 @@ class Update:
 
 
 def start(policy: Policy, settings: Settings, dtype: torch.dtype) -> State:
-    """Begin from `policy` (float32), which also is the frozen reference."""
-    reference = policy.cast(dtype)
-    reference.decoder.requires_grad_(False)
-    return State(Trainee(policy, dtype), settings.seed, reference=reference)
-
-
-@dataclass(frozen=True)
-class Group:
-    """An item with its answers: the completions, their texts, and what they were worth."""
-
-    item: Item
-    prompt: list[int]
-    completions: list[Completion]
-    texts: list[str]
-    rewards: list[float | None]
-    parts: Mapping[str, list[float | None]]
-    faults: tuple[str, ...] = ()  # what went wrong with the rewards of this batch, in words
-
-    @property
-    def has_spread(self) -> bool:
-        return pg.spread(self.rewards) > 1e-6
-
-
-def roll_out(
-    policy: Policy,
-    items: Sequence[Item],
-    rewards: Sequence[Weighted],
-    group: int,
-    *,
-    max_new: int,
-    temperature: float,
-    seed: int,
-) -> list[Group]:
-    """`group` answers to each item, scored."""
-    if not items:
-        return []
-    tokenizer = policy.tokenizer
-    prompts = [tokenizer.encode_chat(item.messages) for item in items]
-    sampled = pg.sample(policy, prompts, group, max_new=max_new, temperature=temperature, seed=seed)
-    texts = [tokenizer.decode(completion.tokens) for completions in sampled for completion in completions]
-    repeated = [item for item in items for _ in range(group)]
-    columns: dict[str, Sequence[Any]] = {"item": repeated, "answer": [item.answer for item in repeated]}
-    scores = score(rewards, [item.messages for item in repeated], texts, columns)
-    return [
-        Group(
-            item,
-            prompts[place],
-            sampled[place],
-            texts[place * group : (place + 1) * group],
-            list(scores.total[place * group : (place + 1) * group]),
-            {name: list(values[place * group : (place + 1) * group]) for name, values in scores.parts.items()},
-            scores.faults,
-        )
-        for place, item in enumerate(items)
-    ]
-
-
-def rollouts_of(groups: Sequence[Group]) -> list[pg.Rollout]:
-    """The completions that carry an advantage."""
-    return [
-        pg.rollout(group.prompt, completion, advantage)
-        for group in groups
-        for completion, advantage in zip(group.completions, pg.centred(group.rewards), strict=True)
-        if advantage != 0.0
-    ]
-
-
-def group_metrics(groups: Sequence[Group]) -> dict[str, float]:
-    """The numbers of a batch of groups, under TRL's names."""
-    rewards = [reward for group in groups for reward in group.rewards if reward is not None]
-    completions = [completion for group in groups for completion in group.completions]
-    lengths = [len(completion.tokens) for completion in completions]
-    count = max(1, len(groups))
-    metrics = {
-        "rewards/abstained": 1 - len(rewards) / max(1, len(completions)),
-        "reward_std": sum(pg.spread(group.rewards) for group in groups) / count,
-        "frac_reward_zero_std": sum(not group.has_spread for group in groups) / count,
-        "completions/mean_length": sum(lengths) / max(1, len(lengths)),
-        "completions/clipped_ratio": sum(c.finish_reason == "length" for c in completions) / max(1, len(completions)),
-    }
-    if rewards:
-        metrics["reward"] = sum(rewards) / len(rewards)
-    for name in groups[0].parts if groups else ():
-        known = [value for group in groups for value in group.parts[name] if value is not None]
-        if known:
-            metrics[f"rewards/{name}/mean"] = sum(known) / len(known)
-    return metrics
+    """Begin from `policy` (float32), which also is the reference."""
+    state = State(Trainee(policy, dtype), settings.seed)
+    if settings.objective.anchored:
+        state.reference = policy.cast(dtype)
+        state.reference.decoder.requires_grad_(False)
+        if settings.reference_every:
+            state.facts["reference"] = 0  # it will move, so it is saved with the rest
+    return state
 
 
 def step(
@@ -177,77 +136,92 @@ def step(
     """One update. `draw(n)` gives `n` items (called again for groups without spread); `replay` the book rows that go
     along (an empty list for none). The outcomes are in the order in which the items were drawn."""
     begun = time.perf_counter()
-    trainee = state.trainee
-    first: list[Group] = []
+    rolled: list[Rolled] = []
     kept: list[Group] = []
-    everything: list[Group] = []
+    flat: list[Group] = []
     for attempt in range(settings.redraws + 1):
-        groups = roll_out(
-            trainee.policy,
-            draw(settings.prompts - len(kept)),
-            rewards,
-            settings.group,
-            max_new=settings.max_new,
-            temperature=settings.temperature,
-            seed=rollout_seed(state, f"grpo {attempt}"),
-        )
-        first = first or groups
-        everything += groups
-        kept += [group for group in groups if group.has_spread]
+        items = draw(settings.prompts - len(kept))
+        rolled.append(roll_out(state, items, rewards, settings.group, settings.sampling, f"grpo {attempt}"))
+        for group in rolled[-1].groups:
+            (kept if group.has_spread else flat).append(group)
         if len(kept) >= settings.prompts:
             break
-    rolled = time.perf_counter()
+    drawn = time.perf_counter()
     # The mean is over all groups asked for, with and without spread: a batch of few useful groups takes a small step.
-    divisor = float(settings.completions * settings.max_new)
-    metrics = pg.accumulate(trainee, rollouts_of(kept), settings.loss, divisor=divisor, reference=state.reference)
-    metrics |= finish_update(state, settings.learning_rate, settings.warmup, replay(), settings.replay_weight)
-    metrics |= group_metrics(first)
-    tokens = sum(len(completion.tokens) for group in everything for completion in group.completions)
-    metrics |= {
+    batch = [*kept, *flat][: settings.prompts]
+    rollouts = rollouts_of(kept, ADVANTAGES[settings.advantage], settings.mask_truncated)
+    size = size_of(batch, settings.max_new, settings.mask_truncated)
+    nuclei: dict[int, torch.Tensor] = {}
+
+    def gradients() -> dict[str, float]:
+        return pg.accumulate(
+            state.trainee,
+            rollouts,
+            settings.objective,
+            size,
+            settings.sampling,
+            reference=state.reference,
+            kept=nuclei if settings.epochs > 1 else None,
+        )
+
+    replayed = replay()
+    passes = [learn(state, gradients, replayed, settings) for _ in range(settings.epochs)]
+    metrics = _over(passes)
+    state.step += 1
+    if state.reference is not None and settings.reference_every and state.step % settings.reference_every == 0:
+        state.move_reference()
+    everything = [group for each in rolled for group in each.groups]
+    metrics |= group_metrics(rolled[0]) | {
         # After drawing again: what the update could not learn from.
         "frac_reward_zero_std": 1 - len(kept) / settings.prompts,
-        "groups/redrawn": float(len(everything) - len(first)),
+        "groups/redrawn": float(len(everything) - len(rolled[0].groups)),
         "completions": float(len(everything) * settings.group),
-        "tokens": float(tokens),
-        "seconds/rollout": rolled - begun,
-        "seconds/update": time.perf_counter() - rolled,
+        "tokens": float(sum(len(completion.tokens) for group in everything for completion in group.completions)),
+        "microbatch/halved": metrics["microbatch/halved"] + sum(each.halved for each in rolled),
+        "seconds/rollout": drawn - begun,
+        "seconds/update": time.perf_counter() - drawn,
     }
-    report = step_report(state, metrics, first, begun)
+    report = step_report(state, metrics, rolled, begun)
     return Update(report, tuple(GroupOutcome(group.item, tuple(group.rewards)) for group in everything))
 
 
-def step_report(state: State, metrics: Mapping[str, float], groups: Sequence[Group], begun: float) -> StepReport:
-    """The report of an update that began at `begun` (performance counter), with samples of `groups`."""
-    return StepReport(
-        state.step,
-        metrics,
-        samples_of(groups),
-        time.perf_counter() - begun,
-        math.isfinite(metrics["grad_norm"]),
-        tuple(dict.fromkeys(fault for group in groups for fault in group.faults)),
-    )
+class Pace(Protocol):
+    """The part of a method's settings that `learn` reads."""
+
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def warmup(self) -> int: ...
+    @property
+    def replay_weight(self) -> float: ...
 
 
-def samples_of(groups: Sequence[Group]) -> tuple[Sample, ...]:
-    """One answer of each group, to look at."""
-    return tuple(
-        Sample(group.item.question, group.texts[0], group.rewards[0], {"answer": group.item.answer})
-        for group in groups[:SAMPLES]
-    )
+def learn(
+    state: State,
+    gradients: Callable[[], dict[str, float]],
+    replay: Sequence[Row],
+    how: Pace,
+) -> dict[str, float]:
+    """Gather what `gradients` adds and the replayed rows' own, and take one optimizer step. Returns its metrics."""
+    trainee = state.trainee
+
+    def everything() -> dict[str, float]:
+        found = gradients()
+        return found | ({"replay/loss": trainee.cross_entropy(replay, how.replay_weight)} if replay else {})
+
+    metrics, halved = room.within(state, "token_budget", everything)
+    rate = how.learning_rate * min(1.0, (state.step + 1) / max(1, how.warmup))
+    norms: list[float] = state.facts.get("norms", [])
+    norm = trainee.update(rate, refuse=lambda found: too_large(found, norms))
+    state.facts["norms"] = [*norms, norm][-REMEMBERED:]
+    return metrics | {
+        "grad_norm": norm,
+        "update/skipped": float(not math.isfinite(norm) or too_large(norm, norms)),
+        "learning_rate": rate,
+        "microbatch/halved": float(halved),
+    }
 
 
-def rollout_seed(state: State, purpose: str) -> int:
-    """The seed of an update's draws for `purpose`: a function of the run's seed, the step and the purpose."""
-    return keyed("rollout", purpose, state.seed, state.step).getrandbits(63)
-
-
-def finish_update(state: State, peak: float, warmup: int, replay: Sequence[Row], weight: float) -> dict[str, float]:
-    """Add the replayed rows' gradient, take the step, count it. The rate is constant after its warm-up."""
-    metrics: dict[str, float] = {}
-    if replay:
-        metrics["replay/loss"] = state.trainee.cross_entropy(replay, weight)
-    rate = peak * min(1.0, (state.step + 1) / max(1, warmup))
-    metrics["grad_norm"] = state.trainee.update(rate)
-    metrics["learning_rate"] = rate
-    state.step += 1
-    return metrics
+def _over(passes: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The means over an update's passes; a norm that is not finite in one makes the mean so."""
+    return {name: sum(each[name] for each in passes) / len(passes) for name in passes[0]}

@@ -109,6 +109,6 @@ def _glance(state: State) -> None:
             Request(tuple(policy.tokenizer.encode_chat(item.messages)), max_new=48, temperature=0.0) for item in items
         ]
         replies = (policy.tokenizer.decode(done[0].tokens) for done in Engine(policy, _GLANCE_ITEMS).generate(requests))
-        right = sum(arithmetic.check(item, reply) == "right" for item, reply in zip(items, replies, strict=True))
+        right = sum(arithmetic.check(item, reply).right for item, reply in zip(items, replies, strict=True))
         if right >= ENOUGH * _GLANCE_ITEMS:
             enough.append(level)

@@ -1,4 +1,4 @@
-"""The one loop that runs every method: step, record, ask the sentinel, keep a state to go on from, stop."""
+"""The one loop that runs every method: step, record, look aside, ask the sentinel, keep a state to go on from, stop."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Literal, Protocol
 
 from mrclassic.training.report import StepReport
-from mrclassic.training.sentinel import Sentinel, Verdict
+from mrclassic.training.sentinel import Look, Sentinel, Verdict
+from mrclassic.training.sentinel.looks import lost
 from mrclassic.training.state import State
+
+Ended = Literal["done", "paused", "rolled back", "stopped", "interrupted"]
+Aside = Callable[[State], Look]
 
 
 class Recorder(Protocol):
@@ -34,9 +38,12 @@ class Recorder(Protocol):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended. `steps` is where its state stands; `verdict` the sentinel's word where that ended the run."""
+    """How a run ended. `steps` is where its state stands; `verdict` the sentinel's word where that ended the run.
 
-    ended: Literal["done", "paused", "rolled back", "interrupted"]
+    `stopped`: not even the state that it was rolled back to is worth keeping; make no checkpoint of it.
+    """
+
+    ended: Ended
     steps: int
     seconds: float
     verdict: Verdict | None = None
@@ -51,18 +58,22 @@ def run(
     sentinel: Sentinel,
     save_seconds: float = 60.0,
     good_every: int = 25,
+    aside: Aside | None = None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> Outcome:
     """Run `step` until `state.step` reaches `steps`, the sentinel ends it, or `stopping()` says so.
 
-    A state to roll back to is kept in memory every `good_every` updates while the sentinel is content; saving to disk
-    goes by time, so that it costs a fixed small share. Ctrl-C waits for the update to be whole and saves before it is
-    passed on; a second one does not wait, and the run then goes on from what was saved before.
+    A state to roll back to is kept in memory every `good_every` updates while the sentinel is content; with `aside`
+    (see `training.aside`), which the sentinel hears before it decides. Saving to disk goes by time, so that it costs a
+    fixed small share. Ctrl-C waits for the update to be whole and saves before it is passed on; a second one does not
+    wait, and the run then goes on from what was saved before.
     """
     begun = saved = time.monotonic()
     sentinel.recall(state.seen)
-    good = state.snapshot()
-    ended: Literal["done", "paused", "rolled back", "interrupted"] = "done"
+    if aside is not None and not sentinel.history.looks:
+        sentinel.history.look(aside(state), state.step)
+    good, seen = state.snapshot(), sentinel.memory()
+    ended: Ended = "done"
     last: Verdict | None = None
     with _interrupts_held() as asked:
         while state.step < steps:
@@ -70,25 +81,51 @@ def run(
                 ended = "interrupted"
                 break
             report = step(state)
-            recorder.step(report)
-            verdict = sentinel.judge(report)
+            due = state.step % good_every == 0
+            look = aside(state) if aside is not None and due else None
+            recorder.step(report if look is None else _with(report, look))
+            verdict = sentinel.judge(report, look)
             if verdict.action != "continue":
                 recorder.alarm(report.step, verdict)
-            if verdict.action in ("pause", "roll back"):
-                if verdict.action == "roll back" or not sentinel.healthy():
+            if verdict.action in ("pause", "roll back", "stop"):
+                if verdict.action != "pause" or not sentinel.healthy():
                     state.roll_back(good)
-                ended, last = ("paused" if verdict.action == "pause" else "rolled back"), verdict
+                    sentinel.recall(seen)
+                ended, last = _ending(verdict, state, sentinel, aside)
+                if last is not verdict:
+                    recorder.alarm(report.step, last)
                 break
-            if state.step % good_every == 0 and sentinel.healthy():
-                good = state.snapshot()
+            if due and sentinel.healthy():
+                good, seen = state.snapshot(), sentinel.memory()
             if time.monotonic() - saved >= save_seconds:
                 _save(state, sentinel, recorder)
                 saved = time.monotonic()
+        state.seen = sentinel.memory()
         if ended == "interrupted" or asked():
-            _save(state, sentinel, recorder)
+            recorder.save(state)
         if asked():
             raise KeyboardInterrupt
     return Outcome(ended, state.step, time.monotonic() - begun, last)
+
+
+def _ending(verdict: Verdict, state: State, sentinel: Sentinel, aside: Aside | None) -> tuple[Ended, Verdict]:
+    """How a run ends by `verdict`. Where what it was rolled back to has lost the book too, nothing of it is kept: the
+    rules saw the damage later than it was done."""
+    if verdict.action == "stop":
+        return "stopped", verdict
+    if verdict.action == "pause":
+        return "paused", verdict
+    first = sentinel.history.looks[0] if sentinel.history.looks else None
+    if aside is not None and first is not None and state.step > first.step and lost(first, aside(state)):
+        words = f"{verdict.message} The last good state (update {state.step}) is damaged too, so nothing is kept."
+        return "stopped", Verdict("stop", verdict.rule, words)
+    return "rolled back", verdict
+
+
+def _with(report: StepReport, look: Look) -> StepReport:
+    """The report with what was found by looking aside, for the curves."""
+    found = {"look/held_out": look.held_out, "look/book": look.book}
+    return replace(report, metrics={**report.metrics, **{key: right / n for key, (right, n) in found.items() if n}})
 
 
 def _save(state: State, sentinel: Sentinel, recorder: Recorder) -> None:

@@ -31,7 +31,7 @@ def memories(policy: Policy, seed: int) -> list[Row]:
     rows = [
         Row((*prompt, *answer[0].tokens), len(prompt))
         for prompt, item, answer in zip(prompts, items, answers, strict=True)
-        if answer[0].finish_reason == "stop" and arithmetic.check(item, tokenizer.decode(answer[0].tokens)) == "right"
+        if answer[0].finish_reason == "stop" and arithmetic.check(item, tokenizer.decode(answer[0].tokens)).right
     ]
     rows += [
         Row((*asking, *question.tokens), len(asking)) for question in questions if question.finish_reason == "stop"

@@ -51,7 +51,7 @@ def collate(rows: Sequence[Row], pad_id: int, device: torch.device) -> Batch:
     """Pad `rows` to one rectangle."""
     # The last token of a row is only ever a target, so the rectangle may be one shorter than the longest row.
     width = _width(max(len(row.ids) for row in rows))
-    ids = torch.full((rounded(len(rows)), width), pad_id, dtype=torch.long)
+    ids = torch.full((_height(len(rows)), width), pad_id, dtype=torch.long)
     at: list[int] = []
     following: list[int] = []
     owner: list[int] = []
@@ -60,17 +60,31 @@ def collate(rows: Sequence[Row], pad_id: int, device: torch.device) -> Batch:
         at.extend(range(place * width + each.start - 1, place * width + len(each.ids) - 1))
         following.extend(each.ids[each.start :])
         owner.extend([place] * each.targets)
-    at.extend([0] * (-len(at) % _TARGETS))
+    at.extend([0] * (-len(at) % TARGETS))
     pick = (torch.tensor(column, dtype=torch.long, device=device) for column in (at, following, owner))
     return Batch(ids.to(device), *pick)
 
 
-_TARGETS = 256  # targets are padded to a multiple of this
+TARGETS = 256  # targets are padded to a multiple of this
 
 
 def _width(length: int) -> int:
     """The width of a rectangle whose longest row has `length` tokens."""
     return -(-(length - 1) // COLUMNS) * COLUMNS
+
+
+def _height(count: int) -> int:
+    """The height of a rectangle of `count` rows. Of few it is a power of two: where memory is short, half of eight must
+    be four."""
+    return rounded(count) if count > 8 else 1 << (count - 1).bit_length()
+
+
+def _most(width: int, budget: int) -> int:
+    """How many rows of `width` fit `budget` without padding rows: 96 and not 102, of which 128 would be made."""
+    count = max(1, budget // width)
+    while _height(count) > count:
+        count -= 1
+    return count
 
 
 def buckets(rows: Iterable[Row], budget: int) -> list[list[int]]:
@@ -81,13 +95,14 @@ def buckets(rows: Iterable[Row], budget: int) -> list[list[int]]:
     """
     lengths = [len(each.ids) for each in rows]
     groups: list[list[int]] = []
-    width = 0
+    width = most = 0
     for place in sorted(range(len(lengths)), key=lambda at: (-lengths[at], at)):
         # Longest first: a group's width is that of its first member.
-        full = not groups or (len(groups[-1]) + 1) * width > budget
+        full = not groups or len(groups[-1]) == most
         if full or (len(groups[-1]) >= _WORTHWHILE and 3 * lengths[place] < 2 * width):
             groups.append([])
             width = _width(lengths[place])
+            most = _most(width, budget)
         groups[-1].append(place)
     return groups
 

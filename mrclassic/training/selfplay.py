@@ -20,8 +20,10 @@ from mrclassic.tasks import arithmetic
 from mrclassic.tasks.base import Item, Refusal
 from mrclassic.training import grpo
 from mrclassic.training import policy_gradient as pg
-from mrclassic.training.grpo import GroupOutcome, rollout_seed
+from mrclassic.training.grpo import GroupOutcome
+from mrclassic.training.losses import Loss, Size
 from mrclassic.training.report import StepReport
+from mrclassic.training.rollouts import group_metrics, roll_out, rollout_seed, rollouts_of, size_of, step_report
 from mrclassic.training.rows import Row
 from mrclassic.training.skills import QUESTIONER
 from mrclassic.training.state import State
@@ -29,7 +31,7 @@ from mrclassic.training.state import State
 HISTORY = 2048  # questions that count as recent
 BASELINE = 0.95  # memory of the questioner's mean reward
 UNREADABLE, UNUSABLE = -1.0, -0.5
-_QUESTION_ROOM = 24  # tokens; "What is 123 + 456?" takes 12
+_QUESTION = pg.Sampling(max_new=24)  # tokens; "What is 123 + 456?" takes 12
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,8 @@ class Settings:
     seed: int = 0
 
     @property
-    def loss(self) -> pg.Loss:
-        return pg.Loss(self.clip_low, self.clip_high, self.beta, 1.0)
+    def objective(self) -> Loss:
+        return Loss("dr_grpo", self.clip_low, self.clip_high, self.beta)
 
 
 @dataclass(frozen=True)
@@ -73,25 +75,14 @@ def step(
     begun = time.perf_counter()
     trainee, tokenizer = state.trainee, state.trainee.policy.tokenizer
     asking = tokenizer.encode_chat(QUESTIONER)
-    written = pg.sample(
-        trainee.policy,
-        [asking],
-        settings.questions,
-        max_new=_QUESTION_ROOM,
-        temperature=1.0,
-        seed=rollout_seed(state, "questions"),
-    )[0]
+    written = pg.sample(trainee.policy, [asking], settings.questions, _QUESTION, seed=rollout_seed(state, "questions"))[
+        0
+    ]
     parsed = [_read(tokenizer.decode(completion.tokens), completion.finish_reason) for completion in written]
     own = list({found.question: found for found in parsed if isinstance(found, Item)}.values())
-    groups = grpo.roll_out(
-        trainee.policy,
-        [*own, *fixed],
-        rewards,
-        settings.group,
-        max_new=settings.max_new,
-        temperature=1.0,
-        seed=rollout_seed(state, "answers"),
-    )
+    answering = pg.Sampling(settings.max_new)
+    rolled = roll_out(state, [*own, *fixed], rewards, settings.group, answering, "answers")
+    groups = rolled.groups
     success = {
         group.item.question: _estimate(group.rewards)
         for group in groups[: len(own)]
@@ -107,28 +98,30 @@ def step(
         for completion, value in zip(written, worth, strict=True)
         if value is not None and value != baseline
     ]
-    divisor = float(max(1, len(groups)) * settings.group * settings.max_new)
-    metrics = pg.accumulate(
-        trainee, grpo.rollouts_of(groups), settings.loss, divisor=divisor, reference=state.reference
-    )
-    asked = pg.accumulate(
-        trainee, questions, settings.loss, divisor=float(len(written) * _QUESTION_ROOM), reference=state.reference
-    )
-    metrics |= grpo.finish_update(state, settings.learning_rate, settings.warmup, replay(), settings.replay_weight)
-    metrics |= grpo.group_metrics(groups)
+    answers = rollouts_of(groups)
+    spoken = Size(len(written), sum(len(completion.tokens) for completion in written), _QUESTION.max_new)
+
+    def gradients() -> dict[str, float]:
+        loss, reference = settings.objective, state.reference
+        size = size_of(groups, settings.max_new)
+        found = pg.accumulate(trainee, answers, loss, size, answering, reference=reference)
+        asked = pg.accumulate(trainee, questions, loss, spoken, _QUESTION, reference=reference)
+        return found | ({"questions/entropy": asked["entropy"]} if "entropy" in asked else {})
+
+    metrics = grpo.learn(state, gradients, replay(), settings) | group_metrics(rolled)
+    state.step += 1
     shares = Counter(arithmetic.skeleton(item.question) for item in own)
-    answers = [completion for group in groups for completion in group.completions]
+    drawn = [*written, *(completion for group in groups for completion in group.completions)]
     metrics |= {
-        "completions": float(len(answers) + len(written)),
-        "tokens": float(sum(len(completion.tokens) for completion in (*answers, *written))),
-        **({"questions/entropy": asked["entropy"]} if "entropy" in asked else {}),
+        "completions": float(len(drawn)),
+        "tokens": float(sum(len(completion.tokens) for completion in drawn)),
         "questions/reward": mean,
         "questions/valid": sum(isinstance(found, Item) or found.kind == "held-out" for found in parsed) / len(parsed),
         "questions/unique": len(own) / max(1, sum(isinstance(found, Item) for found in parsed)),
         "questions/success": sum(success.values()) / max(1, len(success)),
         "questions/largest_skeleton": max(shares.values(), default=0) / max(1, len(own)),
     }
-    report = grpo.step_report(state, metrics, groups, begun)
+    report = step_report(state, metrics, [rolled], begun)
     outcomes = tuple(GroupOutcome(group.item, tuple(group.rewards)) for group in groups[len(own) :])
     return Update(report, outcomes, tuple(success.items()))
 

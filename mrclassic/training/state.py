@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from mrclassic.errors import MrClassicError
 from mrclassic.model import checkpoint
 from mrclassic.model.manifest import CorruptCheckpoint, verify
 from mrclassic.model.policy import Policy
+from mrclassic.training.journal import Journal
 from mrclassic.training.trainee import Trainee
 
 
@@ -30,16 +32,44 @@ class State:
     step: int = 0
     facts: dict[str, Any] = field(default_factory=dict)
     seen: list[dict[str, Any]] = field(default_factory=list)  # the sentinel's memory, as it was when last saved
-    reference: Policy | None = None  # frozen; it is the policy that the run started from, so it is never saved
+    # The policy that the divergence is measured from: that which the run started from, and then it is not saved; or
+    # that of the update `facts["reference"]`, which is.
+    reference: Policy | None = None
+    journal: Journal = field(default_factory=Journal)  # of what cannot be computed again; see there
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Those of the trainee, and of a reference that was moved since the run started."""
+        tensors = self.trainee.tensors()
+        if self.reference is not None and "reference" in self.facts:
+            tensors |= {f"reference.{name}": weight for name, weight in self.reference.decoder.named_parameters()}
+        return tensors
+
+    def _take(self, tensors: Mapping[str, Tensor]) -> None:
+        self.trainee.restore(tensors)
+        if self.reference is not None:
+            with torch.no_grad():
+                for name, weight in self.reference.decoder.named_parameters():
+                    if f"reference.{name}" in tensors:
+                        weight.copy_(tensors[f"reference.{name}"])
+
+    @torch.no_grad()
+    def move_reference(self) -> None:
+        """Measure the divergence from where the policy stands now."""
+        assert self.reference is not None
+        for anchor, weight in zip(
+            self.reference.decoder.parameters(), self.trainee.policy.decoder.parameters(), strict=True
+        ):
+            anchor.copy_(weight)
+        self.facts["reference"] = self.step
 
     def snapshot(self) -> Snapshot:
         """A copy in memory, to roll back to."""
-        tensors = {name: tensor.detach().clone() for name, tensor in self.trainee.tensors().items()}
+        tensors = {name: tensor.detach().clone() for name, tensor in self.tensors().items()}
         return Snapshot(self.step, tensors, json.loads(json.dumps(self.facts)))
 
     def roll_back(self, to: Snapshot) -> None:
         """Return to `to`: weights, moments and facts. The step count goes back too."""
-        self.trainee.restore(to.tensors)
+        self._take(to.tensors)
         self.step, self.facts = to.step, json.loads(json.dumps(to.facts))
 
     def save(self, folder: Path, keep: int = 2) -> Path:
@@ -47,11 +77,11 @@ class State:
         path = folder / f"step-{self.step:08d}"
         if not path.exists():
             facts = {"seed": self.seed, "step": self.step, "facts": self.facts, "seen": self.seen}
-            checkpoint.save(
-                self.trainee.full_policy(), path, step=self.step, state=self.trainee.tensors(), state_facts=facts
-            )
-        for old in sorted(folder.glob("step-*"))[:-keep]:
+            checkpoint.save(self.trainee.full_policy(), path, step=self.step, state=self.tensors(), state_facts=facts)
+        saved = sorted(folder.glob("step-*"))
+        for old in saved[:-keep]:
             shutil.rmtree(old, ignore_errors=True)
+        self.journal.forget(before=int(saved[-keep:][0].name.removeprefix("step-")))
         return path
 
     def resume(self, folder: Path) -> bool:
@@ -67,7 +97,7 @@ class State:
             tensors, facts = saved
             if facts["seed"] != self.seed:
                 raise MrClassicError(f"{path} was made with seed {facts['seed']}, not {self.seed}; give the same seed.")
-            self.trainee.restore(tensors)
+            self._take(tensors)
             self.step, self.facts, self.seen = int(facts["step"]), facts["facts"], facts["seen"]
             return True
         return False

@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from mrclassic.book import Entry
-from mrclassic.model.engine import Engine, Request
+from mrclassic.model.engine import Completion, Engine, Request
 from mrclassic.model.policy import Policy
-from mrclassic.model.tokenizer import Message
-from mrclassic.tasks import arithmetic
+from mrclassic.model.tokenizer import Message, Tokenizer
+from mrclassic.tasks.arms import Arms
 from mrclassic.tasks.base import Item, keyed
 
 RECALL, PHRASINGS, TALK = "book_recall", "held_out_phrasings", "recall_in_talk"
-_REPLY_ROOM = 64  # tokens; the longest reply of the starter book takes about 30, a worked sum of three digits 45
+REPLY_ROOM = 64  # tokens, at least; a worked sum of three digits takes 45
 
 
 @dataclass(frozen=True)
 class Probe:
-    """One item: what is asked, and the answers that count. A skill's item is checked by its task instead."""
+    """One item: what is asked, and the answer that counts. An `item` is judged by its task instead."""
 
     prompt: tuple[Message, ...]
     expected: str
-    task: bool = False
-    room: int = _REPLY_ROOM
+    item: Item | None = None
 
 
 @dataclass(frozen=True)
 class Suite:
-    """Named items. `guarded`: a night may not lower it."""
+    """Named probes, and who judges those that are items of a task."""
 
     name: str
     probes: tuple[Probe, ...]
+    arms: Arms | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -63,50 +63,55 @@ def recall_in_talk(entries: Sequence[Entry], limit: int = 150) -> Suite:
     return Suite(TALK, tuple(probes))
 
 
-def skill(level: str, limit: int | None = None, rotation: int = 0) -> Suite:
-    """Held-out items of an arithmetic level; `rotation` picks another `limit` of them, so that nights differ."""
-    items = list(arithmetic.held_out(level))
-    if rotation:
-        keyed("rotation", rotation, level).shuffle(items)
-    probes = tuple(Probe(item.messages, item.answer, task=True) for item in items[:limit])
-    return Suite(f"arithmetic:{level}", probes)
+def skill(arms: Arms, arm: str, limit: int | None = None, rotation: int = 0) -> Suite:
+    """Held-out items of one of `arms`; `rotation` picks another `limit` of them, so that nights differ."""
+    items = arms.held_out(arm, limit, rotation)
+    return Suite(arm, tuple(Probe(item.messages, item.answer, item) for item in items), arms)
+
+
+def room(tokenizer: Tokenizer, items: Sequence[Item]) -> int:
+    """Tokens that a worked reply to `items` may take: a quarter more than their longest."""
+    longest = max((len(tokenizer.encode(item.trace or item.answer)) for item in items), default=0)
+    return max(REPLY_ROOM, longest * 5 // 4)
 
 
 def measure(policy: Policy, suites: Sequence[Suite], slots: int = 256) -> dict[str, SuiteResult]:
     """Greedy replies to all items of all suites, in one go, and their scores (1 right, 0 wrong)."""
     engine = Engine(policy, slots)
-    tokenizer, context = policy.tokenizer, policy.shape.context
-    probes = [probe for suite in suites for probe in suite.probes]
-    requests = [
-        _request(probe, tokenizer.encode_chat(probe.prompt), tokenizer.encode(probe.expected), context)
-        for probe in probes
-    ]
+    tokenizer = policy.tokenizer
+    requests = [request for suite in suites for request in _requests(suite, tokenizer, policy.shape.context)]
     rows = [group[0] for group in engine.generate(requests)]
-    replies = [tokenizer.decode(row.tokens) for row in rows]
-    stopped = [row.finish_reason == "stop" for row in rows]
     results: dict[str, SuiteResult] = {}
     at = 0
     for suite in suites:
-        here = slice(at, at + len(suite.probes))
-        at = here.stop
-        texts = tuple(replies[here])
-        scores = tuple(map(_score, suite.probes, texts, stopped[here]))
-        results[suite.name] = SuiteResult(suite.name, scores, texts)
+        here = rows[at : at + len(suite.probes)]
+        at += len(suite.probes)
+        texts = tuple(tokenizer.decode(row.tokens) for row in here)
+        scores = _judged(suite.arms, suite.probes, texts) if suite.arms else _by_heart(suite.probes, here, texts)
+        results[suite.name] = SuiteResult(suite.name, tuple(scores), texts)
     return results
 
 
-def _request(probe: Probe, prompt: list[int], expected: list[int], context: int) -> Request:
-    # A reply by heart that is longer than expected is wrong already: there is no need to read on.
-    room = probe.room if probe.task else len(expected) + 2
-    return Request(tuple(prompt[-(context - 1 - min(room, context // 2)) :]), max_new=room, temperature=0.0)
+def _requests(suite: Suite, tokenizer: Tokenizer, context: int) -> Iterator[Request]:
+    shared = room(tokenizer, [probe.item for probe in suite.probes if probe.item is not None])
+    for probe in suite.probes:
+        # A reply by heart that is longer than expected is wrong already: there is no need to read on.
+        space = len(tokenizer.encode(probe.expected)) + 2 if probe.item is None else shared
+        prompt = tokenizer.encode_chat(probe.prompt)
+        yield Request(tuple(prompt[-(context - 1 - min(space, context // 2)) :]), max_new=space, temperature=0.0)
 
 
-def _score(probe: Probe, reply: str, stopped: bool) -> float:
-    if probe.task:
-        item = Item(probe.prompt, probe.expected)
-        return float(arithmetic.check(item, reply) == "right")
+def _judged(arms: Arms, probes: Sequence[Probe], replies: Sequence[str]) -> list[float]:
+    items = [probe.item for probe in probes if probe.item is not None]
+    return [float(judgement.right) for judgement in arms.check_all(items, replies)]
+
+
+def _by_heart(probes: Sequence[Probe], rows: Sequence[Completion], replies: Sequence[str]) -> list[float]:
     # The text alone does not show that it ended: special tokens drawn after the reply are left out of it.
-    return float(stopped and reply == probe.expected)
+    return [
+        float(row.finish_reason == "stop" and reply == probe.expected)
+        for probe, row, reply in zip(probes, rows, replies, strict=True)
+    ]
 
 
 def summary(results: Mapping[str, SuiteResult]) -> dict[str, float]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from mrclassic.model.policy import Policy
 from mrclassic.training.rows import Batch, Row, buckets, collate
+from mrclassic.training.scoring import score
 
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
@@ -32,12 +32,6 @@ class Schedule:
         return self.peak * (self.floor + (1 - self.floor) * 0.5 * (1 + math.cos(math.pi * done)))
 
 
-def score(policy: Policy, batch: Batch) -> Tensor:
-    """Logits (N, live) of the batch's targets under `policy`, float32."""
-    hidden = policy.decoder(batch.ids).flatten(0, 1)[batch.at]
-    return policy.decoder.logits(hidden, policy.live)[: len(batch.next)].float()
-
-
 class Trainee:
     """`policy` computes (bfloat16 where that is fast) and also generates; `masters` are what the optimizer moves."""
 
@@ -49,7 +43,8 @@ class Trainee:
         vectors = [weight for weight in self.masters if weight.ndim <= 1]
         groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW(groups, lr=0.0, betas=(0.9, beta2), eps=1e-8, fused=True)
-        self.token_budget = 8192 if source.device.type == "cpu" else 65536
+        self.token_budget = 8192 if source.device.type == "cpu" else 65536  # of a microbatch
+        self.slots = 256  # rows of a rollout at a time
 
     # -- forward
 
@@ -66,22 +61,22 @@ class Trainee:
         total = sum(each.targets for each in rows)
         loss = 0.0
         for _, batch in self.microbatches(rows):
-            part = F.cross_entropy(score(self.policy, batch), batch.next, reduction="sum") / total
+            part = -score(self.policy, batch).logp.sum() / total
             (part * weight).backward()  # type: ignore[no-untyped-call]
             loss += float(part.detach())
         return loss
 
     # -- update
 
-    def update(self, rate: float, clip: float = 1.0) -> float:
+    def update(self, rate: float, clip: float = 1.0, refuse: Callable[[float], bool] = lambda norm: False) -> float:
         """One AdamW step of the masters from the gradients gathered so far. Returns the gradient's norm before
-        clipping; where that is not finite nothing moves."""
+        clipping; where that is not finite, or one to `refuse`, nothing moves."""
         weights = list(self.policy.decoder.parameters())
         for master, weight in zip(self.masters, weights, strict=True):
             master.grad = None if weight.grad is None else weight.grad.float()
             weight.grad = None
         norm = float(torch.nn.utils.clip_grad_norm_(self.masters, clip))
-        if math.isfinite(norm):
+        if math.isfinite(norm) and not refuse(norm):
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             self.optimizer.step()

@@ -6,23 +6,24 @@ import itertools
 import math
 from dataclasses import replace
 from hashlib import blake2b
+from pathlib import Path
 
 import micro
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
+from mrclassic.errors import UsageError
 from mrclassic.rewards.contract import Weighted
 from mrclassic.tasks import arithmetic
 from mrclassic.tasks.base import Item, keyed
-from mrclassic.training import grpo
+from mrclassic.training import grpo, losses, rollouts
 from mrclassic.training import policy_gradient as pg
+from mrclassic.training.advantages import spread
+from mrclassic.training.journal import Journal
 from mrclassic.training.rows import row
 from mrclassic.training.state import State
 
 SETTINGS = grpo.Settings(prompts=4, group=6, max_new=10, learning_rate=5e-3, warmup=1, seed=1)
-REWARD = st.none() | st.floats(-10, 10)
 
 
 def texts_of(completions: list) -> list[str]:
@@ -61,31 +62,6 @@ def weights(state: State) -> str:
     return micro.digest(state.trainee.full_policy())
 
 
-# -- advantages
-
-
-@settings(max_examples=300, deadline=None)
-@given(group=st.lists(REWARD, min_size=1, max_size=16))
-def test_advantages_are_centred_and_abstentions_are_left_out(group: list[float | None]) -> None:
-    advantages = pg.centred(group)
-    assert sum(advantages) == pytest.approx(0.0, abs=1e-9)
-    given_ = [reward for reward in group if reward is not None]
-    for reward, advantage in zip(group, advantages, strict=True):
-        if reward is None:
-            assert advantage == 0.0
-        else:
-            assert advantage == pytest.approx(reward - sum(given_) / len(given_), abs=1e-9)
-
-
-@settings(max_examples=300, deadline=None)
-@given(value=st.floats(-10, 10), size=st.integers(1, 20), abstaining=st.integers(0, 3))
-def test_a_group_without_spread_is_worth_exactly_nothing(value: float, size: int, abstaining: int) -> None:
-    """0.1 + 0.1 + 0.1 is not 3 x 0.1: a remainder in the last bit would still be trained on."""
-    group = [value] * size + [None] * abstaining
-    assert pg.centred(group) == [0.0] * len(group)
-    assert pg.spread(group) < 1e-6
-
-
 # -- an update
 
 
@@ -94,7 +70,7 @@ def test_on_policy_the_ratio_is_one_and_nothing_is_clipped() -> None:
     for _ in range(3):
         metrics = step(state, share_of_letters).report.metrics
         assert metrics["mismatch"] < 1e-5
-        assert metrics["clip_ratio/low"] == metrics["clip_ratio/high"] == 0.0
+        assert metrics["clip_ratio/low_mean"] == metrics["clip_ratio/high_mean"] == 0.0
 
 
 def test_in_bfloat16_sampling_and_scoring_agree_nearly() -> None:
@@ -162,20 +138,24 @@ def test_groups_without_spread_are_drawn_again_and_those_with_it_are_learnt_from
     assert all(later <= earlier for earlier, later in itertools.pairwise(sizes))
     assert update.report.metrics["groups/redrawn"] == sum(sizes[1:])
     assert update.report.metrics["completions"] == sum(sizes) * own.group
-    spread = sum(pg.spread(group.rewards) > 1e-6 for group in update.groups)
-    assert update.report.metrics["frac_reward_zero_std"] == pytest.approx(1 - spread / 6)
+    useful = sum(spread(group.rewards) > 1e-6 for group in update.groups)
+    assert update.report.metrics["frac_reward_zero_std"] == pytest.approx(1 - useful / 6)
 
 
 def test_a_gradient_that_is_not_finite_is_discarded() -> None:
     state = start()
     step(state, share_of_letters)
     before = weights(state)
-    trainee = state.trainee
-    rows = row(trainee.policy.tokenizer, micro.ENTRIES[0].messages, 96)
+    rows = row(state.trainee.policy.tokenizer, micro.ENTRIES[0].messages, 96)
     bad = pg.Rollout(rows, (math.nan,) * rows.targets, 1.0)
-    pg.accumulate(trainee, [bad], SETTINGS.loss, divisor=10.0, reference=state.reference)
-    metrics = grpo.finish_update(state, 1e-2, 1, [], 0.3)
-    assert math.isnan(metrics["grad_norm"])
+    size = losses.Size(1, rows.targets, 10)
+
+    def gradients() -> dict[str, float]:
+        return pg.accumulate(
+            state.trainee, [bad], SETTINGS.objective, size, SETTINGS.sampling, reference=state.reference
+        )
+
+    assert math.isnan(grpo.learn(state, gradients, [], SETTINGS)["grad_norm"])
     assert weights(state) == before
     assert step(state, share_of_letters).report.applied
     assert weights(state) != before
@@ -204,50 +184,13 @@ def test_replayed_rows_go_along_even_where_no_answer_is_worth_anything() -> None
     assert losses[-1] < 0.7 * losses[0]
 
 
-def test_the_objective_is_ppos_with_k3() -> None:
-    """Against the formulas written out, off policy, where ratios and bounds matter."""
-    state = grpo.start(micro.policy(loud=4.0), SETTINGS, torch.float32)
-    other = micro.policy(seed=3, loud=4.0)
-    tokenizer = other.tokenizer
-    prompts = [tokenizer.encode_chat([{"role": "user", "content": text}]) for text in ("Hi", "What is 1 + 2?")]
-    sampled = pg.sample(other, prompts, 3, max_new=8, temperature=0.8, seed=4)
-    loss = pg.Loss(0.2, 0.28, 0.05, temperature=0.8)
-    rollouts = [
-        pg.rollout(prompts[place], completion, advantage)
-        for place, group in enumerate(sampled)
-        for completion, advantage in zip(group, (1.0, -0.7, 0.3), strict=True)
-    ]
-    metrics = pg.accumulate(state.trainee, rollouts, loss, divisor=48.0, reference=other)
-    gradient = state.trainee.policy.decoder.embedding.grad.clone()
-    decoder = state.trainee.policy.decoder
-    decoder.zero_grad()
-    total, distance, tokens = torch.zeros(()), 0.0, 0
-    for each in rollouts:
-        ids = torch.tensor([each.row.ids])
-        pick = torch.arange(each.row.start - 1, len(each.row.ids) - 1)
-        following = ids[0, each.row.start :]
-
-        def logp(policy: object, ids: torch.Tensor = ids, pick=pick, following=following) -> torch.Tensor:  # type: ignore[no-untyped-def]
-            scores = policy.decoder.logits(policy.decoder(ids)[0, pick], other.live) / 0.8  # type: ignore[attr-defined]
-            return scores.log_softmax(-1)[torch.arange(len(pick)), following]
-
-        now, anchor = logp(state.trainee.policy), logp(other).detach()
-        ratio = (now - torch.tensor(each.logprobs)).exp()
-        bounded = torch.clamp(ratio, 0.8, 1.28)
-        k3 = (anchor - now).exp() - (anchor - now) - 1
-        total = total - (torch.minimum(ratio * each.advantage, bounded * each.advantage) - 0.05 * k3).sum() / 48.0
-        distance, tokens = distance + float(k3.detach().sum()), tokens + len(pick)
-    total.backward()
-    assert metrics["loss"] == pytest.approx(float(total.detach()), rel=1e-4)
-    assert metrics["kl"] == pytest.approx(distance / tokens, rel=1e-4)
-    assert metrics["clip_ratio/low"] > 0
-    assert torch.allclose(gradient, decoder.embedding.grad, atol=1e-5)
+# -- what is trained, and what it is divided by
 
 
 def test_the_end_token_is_part_of_what_is_learnt() -> None:
     """A sampled end token that is masked out of the update never becomes more likely."""
     policy = micro.policy()
-    completions = pg.sample(policy, [policy.tokenizer.encode("Hi")], 200, max_new=40, temperature=1.0, seed=2)[0]
+    completions = pg.sample(policy, [policy.tokenizer.encode("Hi")], 200, pg.Sampling(40), seed=2)[0]
     stopped = next(completion for completion in completions if completion.finish_reason == "stop")
     made = pg.rollout([7, 8], stopped, 1.0)
     assert made.row.ids[-1] == policy.tokenizer.end_id
@@ -304,13 +247,212 @@ def test_the_same_seed_gives_the_same_run_and_another_does_not() -> None:
 
 
 def test_the_report_has_the_fields_names() -> None:
-    report = step(start(), share_of_letters).report
+    report = step(start(loud=1.0), share_of_letters, replace(SETTINGS, max_new=40, group=16)).report
     wanted = {
-        "loss", "kl", "entropy", "clip_ratio/low", "clip_ratio/high", "grad_norm", "learning_rate", "reward",
-        "reward_std", "frac_reward_zero_std", "completions/mean_length", "completions/clipped_ratio", "tokens",
-        "rewards/reward/mean",
+        "loss", "kl", "kl_median", "entropy", "clip_ratio/low_mean", "clip_ratio/high_mean", "clip_ratio/region_mean",
+        "grad_norm", "learning_rate", "reward", "reward_std", "frac_reward_zero_std", "completions/mean_length",
+        "completions/min_length", "completions/max_length", "completions/clipped_ratio", "tokens",
+        "completions/mean_terminated_length", "rewards/reward/mean", "rewards/reward/std", "mismatch", "mismatch_max",
+        "microbatch/halved",
     }  # fmt: skip
     assert wanted <= set(report.metrics)
     assert all(math.isfinite(value) for value in report.metrics.values())
-    assert report.samples
     assert 0 < report.metrics["entropy"] < math.log(320)
+    assert report.metrics["completions/min_length"] < report.metrics["completions/mean_length"] < 40
+    assert report.metrics["completions/max_length"] == 40
+    assert len(report.samples) == SETTINGS.prompts  # one answer of each group, with what each reward gave it
+    for sample in report.samples:
+        assert sample.detail["rewards"] == {"reward": sample.reward}
+        assert sample.detail["finish_reason"] in ("stop", "length")
+
+
+# -- options
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"loss": "dapo"},
+        {"loss": "grpo", "advantage": "standardised"},
+        {"loss": "gspo", "clip_low": 3e-4, "clip_high": 4e-4, "epochs": 2},
+        {"kl": "k1", "beta": 0.05},
+        {"kl": "none"},
+        {"epochs": 3, "top_p": 0.9, "temperature": 0.8},
+        {"top_k": 40, "reference_every": 3},
+    ],
+    ids=lambda own: ",".join(f"{name}={value}" for name, value in own.items()),
+)
+def test_every_kind_learns_what_is_rewarded(own: dict[str, object]) -> None:
+    made = replace(SETTINGS, group=12, max_new=12, learning_rate=1e-2, redraws=0, **own)
+    state = start(own=made, loud=1.0)
+    found = [step(state, share_of_letters, made).report for _ in range(14)]
+    assert all(report.applied for report in found)
+    rewards = [report.metrics["reward"] for report in found]
+    assert sum(rewards[-3:]) > sum(rewards[:3]) + 0.3
+    assert found[0].metrics["mismatch"] < 1e-5 or made.epochs > 1
+
+
+@pytest.mark.parametrize(
+    "own",
+    [{"group": 1}, {"group": 65}, {"top_p": 0.0}, {"temperature": 0.0}, {"epochs": 0}, {"beta": -1.0}],
+)
+def test_settings_that_mean_nothing_are_refused_in_a_sentence(own: dict[str, float]) -> None:
+    (name,) = own
+    with pytest.raises(UsageError, match=f"{name} is .*; it goes from"):
+        replace(SETTINGS, **own)
+
+
+def test_several_passes_keep_the_log_probabilities_of_the_draw() -> None:
+    own = replace(SETTINGS, epochs=3, learning_rate=2e-2)
+    state = start(own=own)
+    metrics = step(state, share_of_letters, own).report.metrics
+    assert state.step == 1
+    assert metrics["mismatch"] > 1e-2  # the later passes are off policy
+    assert metrics["clip_ratio/region_mean"] > 0
+    assert metrics["clip_ratio/region_mean"] == pytest.approx(
+        metrics["clip_ratio/low_mean"] + metrics["clip_ratio/high_mean"]
+    )
+
+
+@pytest.mark.parametrize("own", [{"top_p": 0.7}, {"top_k": 5}, {"top_p": 0.8, "top_k": 20, "temperature": 0.7}])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_what_was_cut_at_sampling_is_cut_at_scoring(own: dict[str, float], dtype: torch.dtype) -> None:
+    """trl#6789: scored over the whole vocabulary, every ratio begins below one."""
+    made = replace(SETTINGS, **own)
+    metrics = step(start(dtype, own=made), share_of_letters, made).report.metrics
+    assert metrics["mismatch"] < (1e-5 if dtype == torch.float32 else 0.05)
+    assert metrics["kl"] == pytest.approx(0.0, abs=1e-9)  # the reference is renormalised over the same tokens
+
+
+def test_the_reference_can_follow() -> None:
+    own = replace(SETTINGS, reference_every=2)
+    state = start(own=own)
+    distances = [step(state, share_of_letters, own).report.metrics["kl"] for _ in range(3)]
+    assert distances[1] > 1e-5
+    assert distances[2] == pytest.approx(0.0, abs=1e-9)
+    assert state.reference is not None
+    assert micro.digest(state.reference) != micro.digest(micro.policy(loud=4.0))
+
+
+def test_without_a_divergence_there_is_no_reference() -> None:
+    for own in (replace(SETTINGS, beta=0.0), replace(SETTINGS, kl="none")):
+        state = start(own=own)
+        assert state.reference is None
+        assert "kl" not in step(state, share_of_letters, own).report.metrics
+
+
+def test_cut_off_answers_carry_no_loss_and_are_not_divided_by() -> None:
+    """trl#6369, and an end token drawn as the very last one allowed is an end."""
+    policy = micro.policy()
+    prompt = policy.tokenizer.encode("Hi")
+    found = pg.sample(policy, [prompt], 300, pg.Sampling(40), seed=2)[0]
+    stopped = [completion for completion in found if completion.finish_reason == "stop"]
+    limit = max(len(completion.tokens) for completion in stopped)
+    again = pg.sample(policy, [prompt], 300, pg.Sampling(limit), seed=2)[0]
+    last = [
+        completion
+        for completion in again
+        if len(completion.tokens) == limit and completion.tokens[-1] == policy.tokenizer.end_id
+    ]
+    assert last
+    assert all(completion.finish_reason == "stop" for completion in last)
+    ended = [completion for completion in again if completion.finish_reason == "stop"]
+    rewards: list[float | None] = [float(at % 2) for at in range(300)]
+    group = rollouts.Group(items(start(), 1)[0], prompt, again, [""] * 300, rewards, {}, [True] * 300)
+    size = rollouts.size_of([group], limit, mask_truncated=True)
+    assert (size.completions, size.tokens) == (len(ended), sum(len(each.tokens) for each in ended))
+    trained = rollouts.rollouts_of([group], mask_truncated=True)
+    assert [each.logprobs for each in trained] == [each.logprobs for each in ended]
+    assert rollouts.size_of([group], limit).completions == len(rollouts.rollouts_of([group])) == 300
+
+
+def test_where_all_are_cut_off_and_masked_nothing_moves() -> None:
+    own = replace(SETTINGS, mask_truncated=True, max_new=1)
+    state = start(own=own)
+    before = weights(state)
+    update = step(state, by_chance, own)
+    assert update.report.applied
+    if update.report.metrics["completions/clipped_ratio"] == 1.0:
+        assert weights(state) == before
+
+
+def test_rewards_that_differ_by_little_are_differences() -> None:
+    """OpenRLHF#1270: a filter made for right and wrong passes over continuous rewards."""
+    update = step(start(), lambda completions, **columns: [0.9 + 1e-4 * value for value in by_chance(completions)])
+    assert update.report.metrics["frac_reward_zero_std"] == 0.0
+    assert update.report.metrics["grad_norm"] > 0
+
+
+def test_rewards_are_told_what_they_may_ask_about() -> None:
+    told: dict[str, object] = {}
+
+    def curious(prompts: list, completions: list, **columns: object) -> list[float]:
+        told.update(columns)
+        return by_chance(completions)
+
+    state = start()
+    step(state, curious, replace(SETTINGS, redraws=0))
+    count = SETTINGS.completions
+    for name in ("item", "answer", "completion_ids"):
+        assert len(told[name]) == count  # type: ignore[arg-type]
+    assert told["max_new"] == SETTINGS.max_new
+    assert all(isinstance(ids, list) and 1 <= len(ids) <= SETTINGS.max_new for ids in told["completion_ids"])  # type: ignore[attr-defined]
+
+
+# -- what cannot be computed again
+
+
+class Fickle:
+    """A judge that never says the same twice, and is out of order now and then."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def __call__(self, completions: list, **columns: object) -> list[float]:
+        self.asked += 1
+        if self.asked % 4 == 0:
+            raise TimeoutError("the server did not answer")
+        return [keyed(self.asked, at).random() for at in range(len(completions))]
+
+
+def test_a_run_goes_on_by_what_its_judge_said_then(tmp_path: Path) -> None:
+    whole = start()
+    whole.journal = Journal(tmp_path / "journal.jsonl")
+    judge = Fickle()
+    for _ in range(3):
+        step(whole, judge)
+    whole.save(tmp_path)
+    for _ in range(3):
+        step(whole, judge)
+    resumed = start()
+    resumed.journal = Journal(tmp_path / "journal.jsonl")
+    assert resumed.resume(tmp_path)
+    assert resumed.step == 3
+    other = Fickle()
+    for _ in range(3):
+        step(resumed, other)
+    assert other.asked == 0
+    assert weights(resumed) == weights(whole)
+    assert resumed.facts == whole.facts
+    assert resumed.facts["strikes"]
+    step(resumed, other)
+    assert other.asked > 0
+
+
+def test_a_moved_reference_is_saved_and_rolled_back(tmp_path: Path) -> None:
+    own = replace(SETTINGS, reference_every=2)
+    whole = start(own=own)
+    begun = whole.snapshot()
+    for _ in range(3):
+        step(whole, share_of_letters, own)
+    whole.save(tmp_path)
+    resumed = start(own=own)
+    assert resumed.resume(tmp_path)
+    assert whole.reference is not None
+    assert resumed.reference is not None
+    assert micro.digest(resumed.reference) == micro.digest(whole.reference)
+    for state in (whole, resumed):
+        step(state, share_of_letters, own)
+    assert weights(resumed) == weights(whole)
+    whole.roll_back(begun)
+    assert micro.digest(whole.reference) == micro.digest(micro.policy(loud=4.0))

@@ -11,10 +11,12 @@ import pytest
 import torch
 
 from mrclassic.training import loop, supervised
+from mrclassic.training.aside import looking
 from mrclassic.training.report import StepReport
 from mrclassic.training.rows import row
-from mrclassic.training.sentinel import CONTINUE, REINFORCED, SUPERVISED, History, Sentinel, Verdict
+from mrclassic.training.sentinel import CONTINUE, REINFORCED, SUPERVISED, History, Look, Sentinel, Verdict
 from mrclassic.training.state import Snapshot, State
+from mrclassic.training.suites import recall
 from mrclassic.training.trainee import Schedule, Trainee
 
 ROWS = [row(micro.policy().tokenizer, entry.messages, 96) for entry in micro.ENTRIES]
@@ -126,6 +128,73 @@ def test_no_state_of_a_bad_moment_is_called_good() -> None:
     loop.run(state, breaks, steps=50, recorder=notes, sentinel=Sentinel(SUPERVISED), good_every=2)
     assert state.step == 2
     assert micro.digest(state.trainee.full_policy()) == weights(2)
+
+
+@dataclass
+class Book:
+    """A look aside at a book whose recall is told beforehand, look by look; remembers the updates it was asked at."""
+
+    known: list[int]
+    asked: list[int] = field(default_factory=list)
+
+    def __call__(self, state: State) -> Look:
+        self.asked.append(state.step)
+        return Look(book=(self.known[len(self.asked) - 1], 100))
+
+
+def test_it_looks_aside_at_the_start_and_wherever_a_state_may_be_kept() -> None:
+    book, sentinel = Book([100] * 4), Sentinel(SUPERVISED)
+    state, notes = fresh(), Notes()
+    loop.run(state, train, steps=7, recorder=notes, sentinel=sentinel, good_every=3, aside=book)
+    assert book.asked == [0, 3, 6]
+    assert [look.step for look in sentinel.history.looks] == [0, 3, 6]
+    # What was seen goes along with the state: a run that goes on does not look at its beginning again.
+    more, again = Book([100] * 4), Sentinel(SUPERVISED)
+    loop.run(state, train, steps=9, recorder=notes, sentinel=again, good_every=3, aside=more)
+    assert more.asked == [9]
+    assert [look.step for look in again.history.looks] == [0, 3, 6, 9]
+    assert len(again.history) == 9
+
+
+def test_a_book_that_is_forgotten_takes_the_run_back_to_the_last_look_that_was_good() -> None:
+    state, notes = fresh(), Notes()
+    book = Book([100, 99, 60, 99])
+    ended = loop.run(state, train, steps=99, recorder=notes, sentinel=Sentinel(SUPERVISED), good_every=3, aside=book)
+    assert (ended.ended, ended.steps) == ("rolled back", 3)
+    assert ended.verdict is not None
+    assert ended.verdict.rule == "forgetting"
+    assert notes.alarms == [(6, "roll back")]
+    assert micro.digest(state.trainee.full_policy()) == weights(3)
+    assert [row["step"] for row in state.seen[1:]] == [1, 2, 3]  # its memory is that of the state it stands at
+
+
+def test_a_last_good_state_that_turns_out_to_be_damaged_stops_the_run() -> None:
+    state, notes = fresh(), Notes()
+    book = Book([100, 99, 60, 70])
+    ended = loop.run(state, train, steps=99, recorder=notes, sentinel=Sentinel(SUPERVISED), good_every=3, aside=book)
+    assert (ended.ended, state.step) == ("stopped", 3)
+    assert ended.verdict is not None
+    assert ended.verdict.action == "stop"
+    assert "nothing is kept" in ended.verdict.message
+    assert notes.alarms == [(6, "roll back"), (6, "stop")]
+
+
+def test_a_verdict_of_stop_ends_it() -> None:
+    state, notes = fresh(), Notes()
+    ended = loop.run(state, train, steps=9, recorder=notes, sentinel=says("stop", 3), good_every=2)
+    assert (ended.ended, state.step) == ("stopped", 2)
+    assert notes.alarms == [(3, "stop")]
+
+
+def test_a_real_look_measures_the_book_and_changes_nothing() -> None:
+    state, notes = fresh(), Notes()
+    aside = looking([], recall(micro.ENTRIES), 4)
+    ended = loop.run(state, train, steps=60, recorder=notes, sentinel=Sentinel(SUPERVISED), good_every=30, aside=aside)
+    assert ended.ended == "done"
+    found = aside(state)
+    assert (found.held_out, found.book[1]) == ((0, 0), 4)
+    assert aside(state) == found
+    assert micro.digest(state.trainee.full_policy()) == weights(60)
 
 
 def test_stopping_saves() -> None:

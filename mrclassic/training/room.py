@@ -1,0 +1,54 @@
+"""Where memory runs out, half the rows at a time: the same gradient, by more and smaller passes.
+
+How much fits is kept with the state and in the journal, because sums taken in another order round otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, TypeVar
+
+import torch
+
+from mrclassic.training.state import State
+
+Result = TypeVar("Result")
+Measure = Literal["token_budget", "slots"]  # of the trainee: tokens of a microbatch, rows of a rollout
+SMALLEST: dict[Measure, int] = {"token_budget": 256, "slots": 8}
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether `error` says so: CUDA has a class for it, the CPU's allocator only words."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    words = ("DefaultCPUAllocator", "not enough memory", "std::bad_alloc")
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
+
+
+def within(state: State, measure: Measure, work: Callable[[], Result]) -> tuple[Result, int]:
+    """Do `work`, and again with half the `measure` each time memory runs out; also says how often that was.
+
+    `work` may have added gradients when it failed: all of them are dropped, so it must add all that are wanted.
+    """
+    trainee, room = state.trainee, state.facts.get("room", {})
+    written = state.journal.recall(state.step, measure)
+    size = written or room.get(measure)
+    if size is not None:
+        setattr(trainee, measure, size)
+    halved = 0
+    while True:
+        try:
+            done = work()
+        except (RuntimeError, MemoryError) as error:
+            size = getattr(trainee, measure) // 2
+            if not out_of_memory(error) or size < SMALLEST[measure]:
+                raise
+            halved += 1
+        else:
+            if halved or written:
+                state.facts["room"] = {**room, measure: getattr(trainee, measure)}
+            return done, halved
+        # Outside the handler: the error's traceback holds on to the tensors that did not fit.
+        trainee.discard()
+        setattr(trainee, measure, size)
+        state.journal.note(state.step, measure, "", size)

@@ -1,0 +1,33 @@
+"""Rules about self-play's own questions (collapses that research on self-questioning reports)."""
+
+from __future__ import annotations
+
+from mrclassic.training.sentinel.history import History
+from mrclassic.training.sentinel.verdict import CONTINUE, Verdict
+
+
+def questions_astray(history: History) -> Verdict:
+    """Self-play feeds on questions that can be read: below half, the questioner has left the game."""
+    valid = history.mean("questions/valid")
+    if valid is not None and valid < 0.5:
+        return Verdict("roll back", "questions", f"Only {valid:.0%} of its own questions can still be read.")
+    return CONTINUE
+
+
+def questions_repeat(history: History) -> Verdict:
+    """One question asked over and over is no practice."""
+    unique = history.mean("questions/unique")
+    if unique is not None and unique < 0.6:
+        return Verdict("pause", "repetition", f"Only {unique:.0%} of its own questions differ from each other.")
+    return CONTINUE
+
+
+def nothing_open(history: History) -> Verdict:
+    """The answerer masters whatever the questioner finds: at 97% of groups without spread there is no edge left. Higher
+    than for GRPO, because the questioner needs time to find the edge."""
+    share = history.mean("frac_reward_zero_std")
+    if share is not None and share > 0.97:
+        return Verdict(
+            "pause", "zero_std", f"In {share:.0%} of the groups all answers scored alike: no edge left to find."
+        )
+    return CONTINUE
