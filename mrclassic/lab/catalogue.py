@@ -1,0 +1,48 @@
+"""The experiments by name, one module each."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from types import MappingProxyType
+from typing import TYPE_CHECKING, cast
+
+from mrclassic.errors import UsageError
+
+if TYPE_CHECKING:
+    from mrclassic.lab.experiment import Experiment
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An experiment in the list; `minutes` of each arm and `seeds` unless asked otherwise."""
+
+    name: str
+    about: str
+    minutes: float
+    seeds: int
+
+    def load(self) -> Experiment:
+        """Its module; only now what computes is imported."""
+        return cast("Experiment", import_module(f"mrclassic.lab.{self.name}"))
+
+
+_ALL = (
+    Entry("learning", "GRPO against supervised training, random rewards, and the run that collapses", 30, 3),
+    Entry("healthy", "five healthy runs, of which the sentinel must stop none", 10, 5),
+    Entry("drift", "style drifts away from the parser; the sentinel must name it within 60 updates", 10, 3),
+    Entry("collapse", "a reward for form alone against all-or-nothing: what becomes of the working", 10, 2),
+    Entry("knights", "knights and knaves, two people to six: worked answers by stages, then rewards", 15, 1),
+)
+EXPERIMENTS: Mapping[str, Entry] = MappingProxyType({each.name: each for each in _ALL})
+
+
+def get(name: str) -> Entry:
+    """The experiment of that name; raises UsageError with the nearest one there is."""
+    if name not in EXPERIMENTS:
+        near = difflib.get_close_matches(name, EXPERIMENTS, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(EXPERIMENTS)}."
+        raise UsageError(f"There is no experiment {name!r}; {hint}")
+    return EXPERIMENTS[name]

@@ -1,0 +1,58 @@
+"""Where experiments happen: a workplace, the model in use, and what is measured before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from mrclassic.model.policy import Policy
+from mrclassic.night.workplace import Workplace
+from mrclassic.tasks import arithmetic
+from mrclassic.tasks.arms import Arms
+from mrclassic.training.suites import RECALL, Suite, SuiteResult, recall, skill
+
+_GLANCE = 200  # items of each level that the level is chosen by
+
+
+@dataclass
+class Ground:
+    """`policy` (float32) is what every arm begins from, unless the experiment prepares another; `suites` are measured
+    on it and on what comes of it."""
+
+    work: Workplace
+    policy: Policy
+    checkpoint: str
+    arms: Arms = field(default_factory=lambda: Arms([]))
+    suites: list[Suite] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)  # for the note
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """What is practised, such as `arithmetic:3`."""
+        return self.arms.names
+
+    def choose(self, named: Sequence[str], items: int) -> None:
+        """Practise and measure these levels (`NAME[:LEVEL]`), and the book."""
+        self.arms = self.work.arms(named)
+        book = recall(self.work.entries)
+        skills = [skill(self.arms, name, items) for name in self.arms.names]
+        self.suites = [Suite(RECALL, book.probes[:items]), *skills]
+
+    def edge(self, level: str | None, near: float, items: int) -> str:
+        """Choose the arithmetic level that is named, or that whose held-out accuracy is nearest to `near`; chosen
+        before anything is trained, on other items than are measured later. Returns its name."""
+        if level is None:
+            every = self.work.arms([arithmetic.name])
+            glance = [skill(every, name, min(items, _GLANCE), rotation=7) for name in every.names]
+            scores = {name: result.score for name, result in self.measure(self.policy, glance).items()}
+            chosen = min(scores, key=lambda name: abs(scores[name] - near))
+            shown = ", ".join(f"{name} {score:.0%}" for name, score in scores.items())
+            self.remarks.append(f"The level was chosen before training, nearest to {near:.0%}: {shown}.")
+        else:
+            chosen = level if ":" in level else f"{arithmetic.name}:{level}"
+        self.choose([chosen], items)
+        return chosen
+
+    def measure(self, policy: Policy, suites: Sequence[Suite] | None = None) -> Mapping[str, SuiteResult]:
+        """Greedy scores of `policy`, item by item."""
+        return self.work.measure(policy, self.suites if suites is None else suites)
