@@ -51,7 +51,7 @@ class Home:
     @property
     def folders(self) -> tuple[Path, ...]:
         """Every folder inside the root."""
-        return (self.checkpoints, self.runs, self.plugins, self.nights, self.logs, self.run)
+        return (self.checkpoints, self.runs, self.plugins, self.tasks, self.nights, self.logs, self.run)
 
     @property
     def database(self) -> Path:
@@ -82,6 +82,11 @@ class Home:
     def plugins(self) -> Path:
         """Drop-in rewards, curricula and tasks."""
         return self.root / "plugins"
+
+    @property
+    def tasks(self) -> Path:
+        """Datasets of practice, put here or fetched by `mrclassic task add`: a folder a task."""
+        return self.root / "tasks"
 
     @property
     def nights(self) -> Path:

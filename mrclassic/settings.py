@@ -107,8 +107,13 @@ class Book(_Section):
 class Practice(_Section):
     """How a night practises what can be checked."""
 
+    tasks: str = Field(
+        default="arithmetic", min_length=1, description="What is practised: NAME[:LEVEL], separated by commas."
+    )
+    curriculum: str = Field(default="bandit", min_length=1, description="What comes next: bandit, uniform or a plugin.")
+    rewards: str = Field(default="correct", min_length=1, description="NAME[=WEIGHT], separated by commas.")
     prompts: int = Field(default=16, ge=1, description="Questions an update.")
-    group: int = Field(default=16, ge=2, description="Answers to each question.")
+    group: int = Field(default=16, ge=2, le=64, description="Answers to each question.")
     learning_rate: float = Field(default=1e-4, gt=0, le=1, description="Ten times this ruins a small model.")
     replay: int = Field(default=48, ge=0, description="Book entries replayed in each update; 0 forgets the book.")
     beta: float = Field(default=0.005, ge=0, description="Weight of the distance to where the run began.")

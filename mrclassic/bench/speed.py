@@ -23,6 +23,8 @@ from mrclassic.model.device import choose_device, choose_dtype, set_threads
 from mrclassic.model.engine import Completion, Engine, Request
 from mrclassic.model.policy import Policy
 from mrclassic.training import policy_gradient as pg
+from mrclassic.training.advantages import centred
+from mrclassic.training.losses import Loss, Size
 from mrclassic.training.rows import Row
 from mrclassic.training.trainee import Trainee
 
@@ -194,10 +196,10 @@ def _grpo(policy: Policy, rows: Sequence[dict[str, str]], job: Job, dtype: torch
         rollouts = []
         for request, group in zip(requests, groups, strict=True):
             rewards = [len(set(c.tokens)) / max(1, len(c.tokens)) for c in group]
-            for completion, advantage in zip(group, pg.centred(rewards), strict=True):
+            for completion, advantage in zip(group, centred(rewards), strict=True):
                 rollouts.append(pg.rollout(request.tokens, completion, advantage))
-        divisor = float(len(rollouts) * job.max_new)
-        pg.accumulate(trainee, rollouts, pg.Loss(beta=0.0), divisor=divisor, reference=None)
+        size = Size(len(rollouts), 0, job.max_new)
+        pg.accumulate(trainee, rollouts, Loss(beta=0.0), size, pg.Sampling(job.max_new), reference=None)
         trainee.update(1e-6)
         seconds.append(_now(policy.device) - begun)
         tokens.append(sum(len(completion.tokens) for group in groups for completion in group))

@@ -13,7 +13,23 @@ from typing import Annotated
 import typer
 
 from mrclassic import __version__
-from mrclassic.cli import ask, bench, chat, common, daemon, doctor, evaluate, hatch, model, night, serve, task, train
+from mrclassic.cli import (
+    ask,
+    bench,
+    chat,
+    common,
+    daemon,
+    doctor,
+    evaluate,
+    hatch,
+    lab,
+    model,
+    night,
+    plugin,
+    serve,
+    task,
+    train,
+)
 from mrclassic.threads import wait_briefly
 
 _INTERRUPTED = 130
@@ -73,7 +89,7 @@ def _register() -> None:
     for verb in verbs:
         app.command()(verb)
     app.command("eval")(evaluate.evaluate)
-    for group in (train.app, model.app, task.app, daemon.app):
+    for group in (train.app, model.app, task.app, plugin.app, lab.app, daemon.app):
         app.add_typer(group)
 
 

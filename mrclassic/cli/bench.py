@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def bench(
     ctx: typer.Context,
-    mode: Annotated[str, typer.Argument(help="rollout, grpo or book.")],
+    mode: Annotated[str, typer.Argument(help="rollout, grpo, book, verify, sandbox.")],
     model: Annotated[
         Path | None, typer.Option(help="A Hugging Face checkpoint directory (default: the model in use).")
     ] = None,
@@ -36,6 +36,14 @@ def bench(
     peer_python: Annotated[
         str | None, typer.Option(help="The Python that has TRL installed (default: this one).")
     ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            help='verify: JSONL of {"answer", "completion", "right"} (default: our own pairs). '
+            "sandbox: rows of HumanEval (default: the home's, or the sample)."
+        ),
+    ] = None,
+    hostile: Annotated[int | None, typer.Option(min=1, help="verify: so many hostile answers instead.")] = None,
     json: common.JsonFlag = False,
 ) -> None:
     """Measure speed: medians a step, completions and tokens a second, and the share of the matrix-product speed.
@@ -44,12 +52,18 @@ def bench(
     """
     from tempfile import TemporaryDirectory
 
+    if mode == "verify":
+        _verify(file, hostile, json)
+        return
     session = common.session(ctx)
+    if mode == "sandbox":
+        _sandbox(session, file, json)
+        return
     from mrclassic.bench.speed import Job, measure
     from mrclassic.errors import UsageError
 
     if mode not in ("rollout", "grpo", "book"):
-        raise UsageError(f"There is no bench {mode!r}; there are rollout, grpo and book.")
+        raise UsageError(f"There is no bench {mode!r}; there are rollout, grpo, book, verify and sandbox.")
     with TemporaryDirectory(dir=session.home.run) as scratch:
         folder, rows = _material(session, Path(scratch), model, size, prompts)
         job = Job(
@@ -84,6 +98,47 @@ def bench(
         common.out(
             f"{facts['peer']['peer']}: {facts['peer']['completions_per_s']:,.1f} {unit}/s; ratio {facts['ratio']}"
         )
+
+
+def _verify(file: Path | None, hostile: int | None, json: bool) -> None:
+    from mrclassic.bench import verify
+
+    if hostile is not None:
+        endured = verify.endure(hostile)
+        if json:
+            common.emit(endured)
+            return
+        common.out(
+            f"verify: {hostile:,} hostile answers, the worst took {endured['worst_s']} s, "
+            f"{endured['above_2_s']} above 2 s; memory grew by {endured['grown_mib']} MiB"
+        )
+        return
+    report = verify.measure(verify.pairs(file))
+    if json:
+        common.emit(report)
+        return
+    common.out(f"verify: {report.rows_per_s:,.0f} answers/s")
+    for name, score in (("ladder", report.ladder), ("math-verify alone", report.math_verify)):
+        if score is not None:
+            common.out(
+                f"{name:<18} accepts {score.accepted_right} of {score.right} right ones, "
+                f"{score.accepted_wrong} of {score.wrong} wrong ones, {score.errors} errors"
+            )
+    for line in report.missed:
+        common.say(line)
+
+
+def _sandbox(session: common.Session, file: Path | None, json: bool) -> None:
+    from mrclassic.bench.sandbox import measure
+    from mrclassic.tasks import catalogue
+
+    speeds = measure(file or catalogue.place("humaneval", session.home.tasks))
+    if json:
+        common.emit(speeds)
+        return
+    for speed in speeds:
+        words = f"{speed.problems_per_s:,.0f} problems/s on {speed.cores} cores, {speed.right} of {speed.judged} right"
+        common.out(f"{speed.backend:<10} {speed.why or words}")
 
 
 def _material(

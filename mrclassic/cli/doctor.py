@@ -107,6 +107,7 @@ def examine(home_flag: Path | None = None, device_flag: str | None = None) -> It
     for make in (_disk, _database, _book, _checkpoint, _mind):
         yield make(home)
     yield _daemon(home, settings)
+    yield _plugins(home)
     yield _sandbox()
 
 
@@ -270,8 +271,39 @@ def _daemon(home: Home, settings: Settings) -> Check:
     return Check("daemon", True, f"not running; {nights}")
 
 
-def _sandbox() -> Check:
-    import shutil
+def _plugins(home: Home) -> Check:
+    from mrclassic.errors import MrClassicError
+    from mrclassic.plugins import trust
+    from mrclassic.plugins.find import found
+    from mrclassic.store import Store
 
-    found = shutil.which("bwrap")
-    return Check("sandbox", True, f"bubblewrap at {found}" if found else "no bubblewrap; code is not practised")
+    own = [plugin for plugin in found(home) if plugin.origin == "home"]
+    if not own:
+        return Check("plugins", True, "none of your own")
+    try:
+        with Store.open(home) as store:
+            standing = {plugin.name: trust.standing(plugin, store) for plugin in own}
+    except MrClassicError as error:
+        return Check("plugins", False, str(error), "Mend the database first.")
+    words = []
+    for each in ("trusted", "not trusted", "changed", "flawed"):
+        names = [name for name, what in standing.items() if what == each]
+        if names:
+            words.append(f"{each}: {', '.join(names)}")
+    off = sorted(name for name, what in standing.items() if what in ("changed", "flawed"))
+    mend = "Read it, then `mrclassic plugin trust NAME`; `mrclassic plugin list` says what is flawed."
+    return Check("plugins", not off, "; ".join(words), mend)
+
+
+def _sandbox() -> Check:
+    from mrclassic.sandbox import backends
+
+    faults = {name: backends.fault(name) for name in backends.BACKENDS}
+    held = [name for name, fault in faults.items() if fault is None]
+    words = [f"{name}: {fault}" for name, fault in faults.items() if fault]
+    if held:
+        return Check("sandbox", True, "; ".join([f"{' and '.join(held)} stood the self-test", *words]))
+    if sys.platform != "linux":
+        return Check("sandbox", True, "none on this system: programs that a model writes are not run")
+    mend = "Install bubblewrap (apt-get install bubblewrap) or a kernel with Landlock; until then no code is practised."
+    return Check("sandbox", False, " ".join(words), mend)

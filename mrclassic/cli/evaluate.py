@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from typing import Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mrclassic.cli import common
+
+if TYPE_CHECKING:
+    from mrclassic.night.workplace import Workplace
+    from mrclassic.training.suites import Suite
 
 
 def evaluate(
@@ -19,12 +24,10 @@ def evaluate(
     ] = None,
     json: common.JsonFlag = False,
 ) -> None:
-    """Measure book recall, held-out phrasings and held-out sums; score, items, 95% interval.
+    """Measure book recall, held-out phrasings and held-out items of what is practised; score, items, 95% interval.
 
-    Example: mrclassic eval --suite book_recall --suite arithmetic:3
+    Example: mrclassic eval --suite book_recall --suite arithmetic:3 --suite knights
     """
-    from mrclassic.errors import UsageError
-
     session = common.session(ctx)
     from mrclassic.night.workplace import Workplace
     from mrclassic.stats import wilson
@@ -32,12 +35,8 @@ def evaluate(
     with session.store() as store:
         work = Workplace(session.home, session.settings, store, common.say)
         parent = work.parent(checkpoint)
-        known = {found.name: found for found in work.suites(items or 1_000_000)}
-        for name in suite or ():
-            if name not in known:
-                near = difflib.get_close_matches(name, known, 1, 0.0)
-                raise UsageError(f"There is no suite {name!r}; the nearest is {near[0]!r}.")
-        chosen = [known[name] for name in suite or known]
+        known = {found.name: found for found in work.suites(items)}
+        chosen = [each for name in suite or known for each in _suites(work, name, known, items)]
         results = work.measure(parent.policy, chosen)
     facts = {}
     for name, result in results.items():
@@ -50,3 +49,19 @@ def evaluate(
     common.out(parent.row.id)
     for name, fact in facts.items():
         common.out(f"  {name:<22} {fact['score']:6.1%}  of {fact['n']:>5}  ({fact['low']:.1%} to {fact['high']:.1%})")
+
+
+def _suites(work: Workplace, name: str, known: Mapping[str, Suite], items: int | None) -> list[Suite]:
+    """The suite of that name; the levels of any task are suites too."""
+    from mrclassic import tasks
+    from mrclassic.errors import UsageError
+    from mrclassic.training.suites import skill
+
+    if name in known:
+        return [known[name]]
+    names = tasks.names(work.home.tasks)
+    if name.partition(":")[0] not in names:
+        near = difflib.get_close_matches(name, [*known, *names], 1, 0.0)
+        raise UsageError(f"There is no suite {name!r}; the nearest is {near[0]!r}.")
+    arms = work.arms([name])
+    return [skill(arms, arm, items) for arm in arms.names]

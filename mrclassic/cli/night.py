@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -118,15 +119,26 @@ def _tell(report: NightReport) -> None:
 def report(
     ctx: typer.Context,
     night: Annotated[int | None, typer.Argument(help="Number of the night (default: the last).")] = None,
+    run: Annotated[int | None, typer.Option(help="Instead: one training run, by its number.")] = None,
+    tensorboard: Annotated[
+        Path | None, typer.Option(help="Also write that run as an event file for TensorBoard under this folder.")
+    ] = None,
     json: common.JsonFlag = False,
 ) -> None:
-    """Print the report of a night, as Markdown or JSON.
+    """Print the report of a night, as Markdown or JSON; or what one training run did.
 
     Example: mrclassic report
     """
-    from mrclassic.errors import MrClassicError
+    from mrclassic.errors import MrClassicError, UsageError
 
+    if run is not None and night is not None:
+        raise UsageError("Name a night or a --run, not both.")
+    if run is None and tensorboard is not None:
+        raise UsageError("--tensorboard writes one run; give its number with --run.")
     session = common.session(ctx)
+    if run is not None:
+        _run_report(session, run, tensorboard, json)
+        return
     with session.store() as store:
         row = store.nights.last() if night is None else store.nights.get(night)
     if row is None:
@@ -140,3 +152,19 @@ def report(
         common.emit(to_json(found))
     else:
         common.out(to_markdown(found))
+
+
+def _run_report(session: common.Session, run: int, folder: Path | None, json: bool) -> None:
+    from mrclassic.night.account import account, lines
+    from mrclassic.night.tensorboard import export
+
+    with session.store() as store:
+        facts = account(store, run)
+        events = None if folder is None else export(run, store, folder)
+    if json:
+        common.emit(facts if events is None else {**facts, "events": events})
+        return
+    for line in lines(facts):
+        common.out(line)
+    if events is not None:
+        common.say(f"Written to {events}; `tensorboard --logdir {folder}` shows it.")

@@ -43,8 +43,8 @@ class Bar:
     def planned(self, total: int, done: int = 0) -> None:
         self._progress.update(self._task, total=total, completed=done)
 
-    def stage(self, name: str, total: int) -> None:
-        """Begin another stage on the same line."""
+    def stage(self, name: str, total: int | None) -> None:
+        """Begin another stage on the same line; without a total the clock decides how long it is."""
         self._progress.reset(self._task, total=total, completed=0, description=name, numbers="")
 
     def __call__(self, report: StepReport) -> None:

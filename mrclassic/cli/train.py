@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import typer
 
 from mrclassic.cli import common
 
 app = typer.Typer(name="train", help="Train by one method: the book, GRPO, or self-play.", no_args_is_help=True)
+
+Advantage = Literal["centred", "standardised"]
+Kind = Literal["dr_grpo", "dapo", "grpo", "gspo"]
+Estimator = Literal["k1", "k3", "none"]
 
 From = Annotated[str | None, typer.Option("--from", help="Checkpoint to begin from (default: the one in use).")]
 Steps = Annotated[int | None, typer.Option(min=1, help="Number of updates.")]
@@ -100,15 +104,35 @@ def _practise(ctx: typer.Context, order: object, json: bool) -> None:
     if json:
         common.emit(facts)
         return
-    common.say(f"{facts.checkpoint}: {facts.steps} updates in {facts.seconds:.0f} s, {facts.ended}. {facts.why}")
+    what = facts.checkpoint or "Nothing of it is kept"
+    common.say(f"{what}: {facts.steps} updates in {facts.seconds:.0f} s, {facts.ended}. {facts.why}".rstrip())
     for name, score in facts.after.items():
         common.say(f"  {name:<18} {facts.before[name]:6.1%} -> {score:6.1%}")
-    common.say(f"It is a candidate; `mrclassic model use {facts.checkpoint}` puts it in use.")
+    if facts.checkpoint is not None:
+        common.say(f"It is a candidate; `mrclassic model use {facts.checkpoint}` puts it in use.")
 
 
 Task = Annotated[
-    str | None, typer.Option(help="NAME[:LEVEL], such as arithmetic:3 (default: all levels, by curriculum).")
+    list[str] | None,
+    typer.Option(
+        "--task",
+        metavar="NAME[:LEVEL]",
+        help="What is practised, such as arithmetic:3; may be given several times (default: the settings).",
+    ),
 ]
+Rewards = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--reward",
+        metavar="NAME[=WEIGHT]",
+        help="What scores answers, such as format=0.1; may be given several times (default: the settings).",
+    ),
+]
+
+
+def _knob(words: str, **limits: float) -> Any:
+    """An option of GRPO itself; what is not given is as the settings, or the method, have it."""
+    return typer.Option(help=words, rich_help_panel="GRPO", **limits)  # type: ignore[arg-type]
 
 
 @app.command(name="grpo")
@@ -116,26 +140,74 @@ def grpo_(
     ctx: typer.Context,
     origin: From = None,
     task: Task = None,
+    reward: Rewards = None,
     steps: Steps = None,
     minutes: Minutes = None,
     seed: Seed = 0,
     resume: Resume = None,
     learning_rate: Rate = None,
     replay: Replay = None,
+    prompts: Annotated[int | None, _knob("Questions an update.", min=1)] = None,
+    group: Annotated[int | None, _knob("Answers to each question.", min=2, max=64)] = None,
+    max_new: Annotated[
+        int | None, _knob("Tokens of an answer (default: a quarter more than worked ones).", min=1)
+    ] = None,
+    temperature: Annotated[float | None, _knob("Of the draw; scored as sampled.", min=0.01)] = None,
+    top_p: Annotated[float | None, _knob("Of the draw; scored as sampled.", min=0.01, max=1.0)] = None,
+    top_k: Annotated[int | None, _knob("Of the draw; 0 is off; scored as sampled.", min=0)] = None,
+    epochs: Annotated[int | None, _knob("Optimizer steps on the same answers.", min=1, max=64)] = None,
+    advantage: Annotated[
+        Advantage | None, _knob("The mean of the group taken off, or also divided by its deviation.")
+    ] = None,
+    loss: Annotated[Kind | None, _knob("What a token weighs; gspo: ratios of whole answers.")] = None,
+    clip_low: Annotated[float | None, _knob("Lower clip of the ratio.", min=0.0, max=1.0)] = None,
+    clip_high: Annotated[float | None, _knob("Upper clip of the ratio.", min=0.0)] = None,
+    beta: Annotated[float | None, _knob("Weight of the distance to the reference; 0 is none.", min=0.0)] = None,
+    kl: Annotated[Estimator | None, _knob("Estimator of that distance.")] = None,
+    reference_every: Annotated[int | None, _knob("Updates after which the reference moves; 0 is never.", min=0)] = None,
+    mask_truncated: Annotated[bool | None, _knob("Answers cut off at the limit teach nothing.")] = None,
+    redraws: Annotated[int | None, _knob("Rounds of drawing again where all answers scored alike.", min=0)] = None,
     json: common.JsonFlag = False,
 ) -> None:
     """Practise with GRPO: groups of answers, scored by the task's verifier, with book entries replayed.
 
-    Example: mrclassic train grpo --task arithmetic:3 --minutes 10
+    Example: mrclassic train grpo --task arithmetic:3 --reward correct --reward repetition=0.2 --minutes 10
     """
-    from mrclassic.tasks import select
-
     common.only(ctx, "resume")
     common.one_length(steps=steps, minutes=minutes)
-    level = None if task is None else select(task)[1]
     from mrclassic.night.drill import Order
 
-    order = Order("grpo", level, steps, minutes, seed, origin, resume, learning_rate, replay)
+    knobs = {
+        "prompts": prompts,
+        "group": group,
+        "max_new": max_new,
+        "temperature": temperature,
+        "top_p": top_p,
+        "top_k": top_k,
+        "epochs": epochs,
+        "advantage": advantage,
+        "loss": loss,
+        "clip_low": clip_low,
+        "clip_high": clip_high,
+        "beta": beta,
+        "kl": kl,
+        "reference_every": reference_every,
+        "mask_truncated": mask_truncated,
+        "redraws": redraws,
+    }
+    order = Order(
+        "grpo",
+        tuple(task or ()),
+        tuple(reward or ()),
+        steps,
+        minutes,
+        seed,
+        origin,
+        resume,
+        learning_rate,
+        replay,
+        {name: value for name, value in knobs.items() if value is not None},
+    )
     _practise(ctx, order, json)
 
 
@@ -159,4 +231,16 @@ def selfplay(
     common.one_length(steps=steps, minutes=minutes)
     from mrclassic.night.drill import Order
 
-    _practise(ctx, Order("selfplay", None, steps, minutes, seed, origin, resume, learning_rate, replay), json)
+    order = Order(
+        "selfplay",
+        ("arithmetic",),
+        ("correct",),
+        steps=steps,
+        minutes=minutes,
+        seed=seed,
+        origin=origin,
+        resume=resume,
+        learning_rate=learning_rate,
+        replay=replay,
+    )
+    _practise(ctx, order, json)

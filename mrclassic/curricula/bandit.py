@@ -3,8 +3,8 @@
     share(arm) = 10% uniform + 15% on mastered arms + 75% softmax(Q / tau),   Q <- 0.7 Q + 0.3 * 4p(1-p)
 
 p is a group's success. 4p(1-p) is 1 at one half and 0 at both ends: it is the variance that a group-relative update
-learns from. A level opens when the one below it exceeds 0.70, and everything above closes again when it falls
-below 0.30.
+learns from. Each task is a ladder of its own: a level opens when the one below it exceeds 0.70, and everything above
+closes again when it falls below 0.30.
 """
 
 from __future__ import annotations
@@ -21,20 +21,24 @@ OPEN, CLOSE, MASTERED = 0.70, 0.30, 0.90
 
 
 class Bandit:
-    """Over `arms` in order of difficulty; `success` is what is known of each before the first draw."""
+    """Over `arms` such as `arithmetic:2`, those of a task in order of difficulty; `success` is what is known of each
+    before the first draw."""
 
     def __init__(self, arms: Sequence[str], success: Mapping[str, float] | None = None) -> None:
         self._arms = tuple(arms)
         self._success = {arm: float((success or {}).get(arm, 0.0)) for arm in self._arms}
         self._value = {arm: 4 * p * (1 - p) for arm, p in self._success.items()}
-        self._open = 1
+        self._ladders: dict[str, list[str]] = {}
+        for arm in self._arms:
+            self._ladders.setdefault(arm.rpartition(":")[0], []).append(arm)
+        self._open = dict.fromkeys(self._ladders, 1)  # levels that may be drawn, from the bottom
         self._update_open()
 
     def arms(self) -> Sequence[str]:
         return self._arms
 
     def report(self) -> Mapping[str, float]:
-        opened = self._arms[: self._open]
+        opened = [arm for task, ladder in self._ladders.items() for arm in ladder[: self._open[task]]]
         highest = max(self._value[arm] for arm in opened)
         soft = {arm: math.exp((self._value[arm] - highest) / TAU) for arm in opened}
         total = sum(soft.values())
@@ -70,16 +74,16 @@ class Bandit:
         self._update_open()
 
     def _update_open(self) -> None:
-        while self._open < len(self._arms) and self._success[self._arms[self._open - 1]] > OPEN:
-            self._open += 1
-        for place, arm in enumerate(self._arms[: self._open - 1]):
-            if self._success[arm] < CLOSE:
-                self._open = place + 1
-                break
+        for task, ladder in self._ladders.items():
+            opened = self._open[task]
+            while opened < len(ladder) and self._success[ladder[opened - 1]] > OPEN:
+                opened += 1
+            fallen = (place for place, arm in enumerate(ladder[: opened - 1]) if self._success[arm] < CLOSE)
+            self._open[task] = next(fallen, opened - 1) + 1
 
     def state_dict(self) -> dict[str, Any]:
-        return {"success": dict(self._success), "value": dict(self._value), "open": self._open}
+        return {"success": dict(self._success), "value": dict(self._value), "open": dict(self._open)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self._success, self._value = dict(state["success"]), dict(state["value"])
-        self._open = int(state["open"])
+        self._open = dict(state["open"])

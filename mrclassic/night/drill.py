@@ -7,29 +7,28 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from mrclassic.curricula.contract import Curriculum
-from mrclassic.curricula.uniform import Uniform
-from mrclassic.errors import UsageError
 from mrclassic.night import practice
 from mrclassic.night.recorder import StoreRecorder, Watch
 from mrclassic.night.workplace import Workplace
-from mrclassic.tasks import arithmetic
 from mrclassic.training import grpo, selfplay
-from mrclassic.training.suites import recall, skill, summary
+from mrclassic.training.journal import Journal
+from mrclassic.training.suites import Suite, recall, skill, summary
 
 ITEMS = 800
 
 
 @dataclass(frozen=True)
 class Drilled:
-    """Facts of the run; `ended` is done | paused | rolled back, `why` the sentinel's sentence."""
+    """Facts of the run; `ended` is done | paused | rolled back | stopped, `why` the sentinel's sentence. A run that the
+    sentinel stopped leaves no checkpoint: nothing of it is worth keeping."""
 
     run: int
-    checkpoint: str
-    model_sha256: str
+    checkpoint: str | None
+    model_sha256: str | None
     steps: int
     seconds: float
     ended: str
@@ -43,7 +42,8 @@ class Order:
     """What the caller asks for; exactly one of `steps` and `minutes` fixes the length of a new run."""
 
     method: str  # grpo | selfplay
-    level: str | None = None
+    tasks: tuple[str, ...] = ()  # NAME[:LEVEL]; none: as the settings say
+    rewards: tuple[str, ...] = ()  # NAME[=WEIGHT]; none: as the settings say
     steps: int | None = None
     minutes: float | None = None
     seed: int = 0
@@ -51,6 +51,7 @@ class Order:
     resume: int | None = None
     learning_rate: float | None = None
     replay: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)  # fields of grpo.Settings
     recipe: practice.Recipe | None = None  # what all of that came to, when the run began
 
 
@@ -61,61 +62,74 @@ def drill(
     watch: Watch | None = None,
     planned: Callable[[int, int], None] = lambda total, done: None,
 ) -> Drilled:
-    """Practise one method on one level, or on all by the default curriculum."""
+    """Practise one method on the arms that are named, by the default curriculum."""
     begun = time.monotonic()
-    if order.level is not None and order.level not in arithmetic.levels:
-        raise UsageError(f"arithmetic has no level {order.level!r}; the levels are {', '.join(arithmetic.levels)}.")
     if order.resume is not None:
         order = _resumed(work, order)
+    on = practice.subject(work, order.tasks, order.rewards)
     parent = work.parent(order.origin)
-    suites = [recall(work.entries), *(skill(level, ITEMS) for level in arithmetic.levels)]
+    suites = _suites(work, on)
     before = work.measure(parent.policy, suites)
     recipe = order.recipe or practice.recipe(
-        work, seed=order.seed, learning_rate=order.learning_rate, replay=order.replay
+        work,
+        parent.policy,
+        on,
+        seed=order.seed,
+        learning_rate=order.learning_rate,
+        replay=order.replay,
+        options=order.options,
     )
     success = {name: result.score for name, result in before.items()}
     steps = order.steps
     if steps is None:
-        each = practice.seconds_per_step(order.method, parent.policy, work, recipe, success)
+        each = practice.seconds_per_step(order.method, parent.policy, work, on, recipe, success)
         steps = max(1, int((order.minutes or 5.0) * 60 / each))
     order = replace(order, steps=steps, origin=parent.row.id, recipe=recipe)
-    chooser: Curriculum = practice.curriculum(success) if order.level is None else Uniform([practice.arm(order.level)])
     state = grpo.start(parent.policy, recipe.grpo, work.dtype)
     with work.run(order.method, order, parent.row.id, resume=order.resume) as run:
         folder = work.home.runs / f"run-{run}"
+        state.journal = Journal(folder / grpo.JOURNAL)
         if order.resume is not None and state.resume(folder):
             work.say(f"Going on from update {state.step} of {steps}.")
         planned(steps, state.step)
-        recorder = StoreRecorder(work.store, run, folder, watch)
-        stage = practice.Stage(order.method, state, chooser, recipe, work.entries)
+        recorder = StoreRecorder(work.store, run, folder, watch, work.say)
+        stage = practice.Stage(order.method, state, on, work.curriculum(on.arms, success), recipe, work.entries)
         outcome = stage.run(steps - state.step, recorder)
-        recorder.save(state)  # whatever ends the measuring does not cost the training
-        policy = state.trainee.full_policy()
-        after = work.measure(policy, suites)
-        row = work.keep(
-            policy,
-            order.method,
-            parent=parent.row,
-            run=run,
-            step=state.step,
-            known=parent.manifest.book,
-            metrics=summary(after),
-        )
+        row, after = None, {}
+        if outcome.ended != "stopped":
+            recorder.save(state)  # whatever ends the measuring does not cost the training
+            policy = state.trainee.full_policy()
+            after = summary(work.measure(policy, suites))
+            row = work.keep(
+                policy,
+                order.method,
+                parent=parent.row,
+                run=run,
+                step=state.step,
+                known=parent.manifest.book,
+                metrics=after,
+            )
         why = outcome.verdict.message if outcome.verdict else ""
-        facts = {"before": summary(before), "after": summary(after), "why": why}
-        work.store.runs.finish(run, outcome.ended, row.id, facts)
+        facts = {"before": summary(before), "after": after, "why": why}
+        work.store.runs.finish(run, outcome.ended, row.id if row else None, facts)
     shutil.rmtree(folder, ignore_errors=True)
     return Drilled(
         run,
-        row.id,
-        row.model_sha256,
+        row.id if row else None,
+        row.model_sha256 if row else None,
         state.step,
         time.monotonic() - begun,
         outcome.ended,
         why,
         summary(before),
-        summary(after),
+        after,
     )
+
+
+def _suites(work: Workplace, on: practice.Subject) -> list[Suite]:
+    """The book by heart, and held-out items of what is practised now and of what the settings say."""
+    arms = {name: each for each in (work.practised(), on.arms) for name in each.names}
+    return [recall(work.entries), *(skill(each, name, ITEMS) for name, each in arms.items())]
 
 
 def _resumed(work: Workplace, order: Order) -> Order:

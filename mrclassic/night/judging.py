@@ -20,7 +20,6 @@ from mrclassic.model.policy import Policy
 from mrclassic.night.gate import GateVerdict, Kind, SuiteScores, judge
 from mrclassic.night.report import Change
 from mrclassic.night.workplace import Parent, Workplace
-from mrclassic.tasks import arithmetic
 from mrclassic.training.suites import PHRASINGS, TALK, Suite, SuiteResult, recall, recall_in_talk, skill
 
 NEW, OLD = "new_entries", "old_entries"
@@ -37,20 +36,21 @@ class Bench:
         self.fresh = [entry for entry in work.entries if entry.hash not in known]
         self.old = [entry for entry in work.entries if entry.hash in known]
         self.new = frozenset(entry.hash for entry in self.fresh)
+        self.arms = work.practised()
         self.suites = self._suites(items, rotation)
         begun = time.monotonic()
         self.before = work.measure(parent.policy, self.suites)
         self.seconds = time.monotonic() - begun
 
     def _suites(self, items: int, rotation: int) -> list[Suite]:
-        levels = [skill(level, items, rotation) for level in arithmetic.levels]
+        levels = [skill(self.arms, arm, items, rotation) for arm in self.arms.names]
         book = (recall(self.fresh, NEW), recall(self.old, OLD), recall_in_talk(self.old), self.work.phrasings())
         return [suite for suite in (*book, *levels) if suite.probes]
 
     @property
     def success(self) -> dict[str, float]:
         """What the parent can do of each level."""
-        return {name: result.score for name, result in self.before.items() if name.startswith(arithmetic.name)}
+        return {name: self.before[name].score for name in self.arms.names if name in self.before}
 
     @property
     def mastered(self) -> tuple[str, ...]:

@@ -3,26 +3,43 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from mrclassic.book import Entry
-from mrclassic.curricula.bandit import Bandit
 from mrclassic.curricula.contract import Curriculum, Draw, Outcome
 from mrclassic.model.policy import Policy
 from mrclassic.night.recorder import StoreRecorder
-from mrclassic.night.workplace import Workplace
+from mrclassic.night.workplace import Workplace, words
 from mrclassic.rewards.contract import Weighted
-from mrclassic.rewards.correct import Correct
-from mrclassic.tasks import arithmetic
+from mrclassic.tasks.arms import Arms
 from mrclassic.tasks.base import Item, keyed
 from mrclassic.training import grpo, loop, selfplay, supervised
+from mrclassic.training.aside import ITEMS as ASIDE
+from mrclassic.training.aside import looking
 from mrclassic.training.report import StepReport
 from mrclassic.training.rows import Row
 from mrclassic.training.sentinel import REINFORCED, SELF_PLAYED, Sentinel
 from mrclassic.training.state import State
+from mrclassic.training.suites import recall, room, skill
 
-REWARDS: tuple[Weighted, ...] = (Weighted("correct", Correct(arithmetic)),)
+_GLANCE = 16  # items of each arm that the room for answers is judged by
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is practised, and how answers are scored."""
+
+    arms: Arms
+    rewards: tuple[Weighted, ...]
+
+
+def subject(work: Workplace, tasks: Sequence[str] = (), rewards: Sequence[str] = ()) -> Subject:
+    """From words such as `arithmetic:3` and `format=0.1`; without any, as the settings say. Raises UsageError."""
+    own = work.settings.practice
+    arms = work.arms(tasks or words(own.tasks))
+    return Subject(arms, tuple(work.rewards(rewards or words(own.rewards), arms)))
 
 
 @dataclass(frozen=True)
@@ -34,23 +51,30 @@ class Recipe:
     replay: int
 
 
-def recipe(work: Workplace, *, seed: int, learning_rate: float | None = None, replay: int | None = None) -> Recipe:
-    """The settings of practice in this home."""
+def recipe(
+    work: Workplace,
+    policy: Policy,
+    on: Subject,
+    *,
+    seed: int,
+    learning_rate: float | None = None,
+    replay: int | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Recipe:
+    """The settings of practice in this home; `options` are fields of `grpo.Settings` that go before them."""
     own = work.settings.practice
     rate = own.learning_rate if learning_rate is None else learning_rate
-    together = grpo.Settings(own.prompts, own.group, learning_rate=rate, beta=own.beta, seed=seed)
+    shown = [on.arms.sample(arm, keyed("room", arm, at)) for arm in on.arms.names for at in range(_GLANCE)]
+    together = grpo.Settings(
+        prompts=own.prompts,
+        group=own.group,
+        max_new=room(policy.tokenizer, shown),
+        learning_rate=rate,
+        beta=own.beta,
+        seed=seed,
+    )
     alone = selfplay.Settings(learning_rate=rate, beta=own.beta, seed=seed)
-    return Recipe(together, alone, own.replay if replay is None else replay)
-
-
-def arm(level: str) -> str:
-    """The curriculum's name for a level."""
-    return f"{arithmetic.name}:{level}"
-
-
-def curriculum(success: dict[str, float]) -> Bandit:
-    """The default curriculum over all levels, begun with what the model can do already."""
-    return Bandit([arm(level) for level in arithmetic.levels], success)
+    return Recipe(replace(together, **(options or {})), alone, own.replay if replay is None else replay)
 
 
 def replayed(state: State, entries: Sequence[Entry], count: int) -> Callable[[], list[Row]]:
@@ -78,8 +102,17 @@ def replayed(state: State, entries: Sequence[Entry], count: int) -> Callable[[],
 class Stage:
     """One stage of practice on `state`: the steps of GRPO or self-play with the curriculum between them."""
 
-    def __init__(self, name: str, state: State, chooser: Curriculum, recipe: Recipe, entries: Sequence[Entry]) -> None:
-        self.name, self.state, self.chooser, self.recipe = name, state, chooser, recipe
+    def __init__(
+        self,
+        name: str,
+        state: State,
+        on: Subject,
+        chooser: Curriculum,
+        recipe: Recipe,
+        entries: Sequence[Entry],
+    ) -> None:
+        self.name, self.state, self.on, self.chooser, self.recipe = name, state, on, chooser, recipe
+        self.entries = entries
         self._replay = replayed(state, entries, recipe.replay)
         self.questions: dict[str, float] = {}  # asked by itself, with the answerer's success
         if "curriculum" in state.facts:
@@ -94,7 +127,7 @@ class Stage:
             """The next items by the curriculum: a function of (seed, step) and what the curriculum has seen."""
             fresh = self.chooser.propose(count, keyed(state.seed, "curriculum", before, len(draws)))
             items = [
-                arithmetic.sample(keyed(state.seed, "item", before, len(draws) + at), each.arm.rpartition(":")[2])
+                self.on.arms.sample(each.arm, keyed(state.seed, "item", before, len(draws) + at))
                 for at, each in enumerate(fresh)
             ]
             draws.extend(fresh)
@@ -102,25 +135,27 @@ class Stage:
 
         if self.name == "selfplay":
             fixed = draw(self.recipe.selfplay.fixed)
-            played = selfplay.step(state, fixed, REWARDS, self.recipe.selfplay, self._replay)
+            played = selfplay.step(state, fixed, self.on.rewards, self.recipe.selfplay, self._replay)
             report, groups = played.report, played.fixed
             self.questions.update(played.questions)
         else:
-            update = grpo.step(state, draw, REWARDS, self.recipe.grpo, self._replay)
+            update = grpo.step(state, draw, self.on.rewards, self.recipe.grpo, self._replay)
             report, groups = update.report, update.groups
         self.chooser.observe([Outcome(each, group.success, before) for each, group in zip(draws, groups, strict=True)])
         state.facts["curriculum"] = self.chooser.state_dict()
         shares = {f"share/{name}": share for name, share in self.chooser.report().items()}
-        return StepReport(report.step, {**report.metrics, **shares}, report.samples, report.seconds, report.applied)
+        return replace(report, metrics={**report.metrics, **shares})
 
     def run(self, steps: int, recorder: StoreRecorder, stopping: Callable[[], bool] = lambda: False) -> loop.Outcome:
-        """`steps` more updates, unless the sentinel or the caller ends it."""
+        """`steps` more updates, unless the sentinel or the caller ends it. Now and then it looks aside: do held-out
+        items follow the reward, is the book still there?"""
         outcome = loop.run(
             self.state,
             self.step,
             steps=self.state.step + steps,
             recorder=recorder,
             sentinel=Sentinel(SELF_PLAYED if self.name == "selfplay" else REINFORCED),
+            aside=looking([skill(self.on.arms, arm, ASIDE) for arm in self.on.arms.names], recall(self.entries)),
             stopping=stopping,
         )
         recorder.flush()
@@ -133,11 +168,17 @@ class Stage:
 
 
 def seconds_per_step(
-    name: str, policy: Policy, work: Workplace, recipe: Recipe, success: dict[str, float], trials: int = 4
+    name: str,
+    policy: Policy,
+    work: Workplace,
+    on: Subject,
+    recipe: Recipe,
+    success: Mapping[str, float],
+    trials: int = 4,
 ) -> float:
     """The time of one update, measured on a copy that is thrown away."""
     state = grpo.start(policy, recipe.grpo, work.dtype)
-    stage = Stage(name, state, curriculum(success), recipe, work.entries)
+    stage = Stage(name, state, on, work.curriculum(on.arms, success), recipe, work.entries)
     times = []
     for _ in range(trials):
         begun = time.monotonic()

@@ -17,10 +17,19 @@ Watch = Callable[[StepReport], None]
 
 
 class StoreRecorder:
-    """A `training.loop.Recorder` on a run of the store. Steps are upserted, so a resumed run repeats no rows."""
+    """A `training.loop.Recorder` on a run of the store. Steps are upserted, so a resumed run repeats no rows. `say` is
+    told of each kind of warning once, at once."""
 
-    def __init__(self, store: Store, run: int, folder: Path | None = None, watch: Watch | None = None) -> None:
-        self._store, self._run, self._folder, self._watch = store, run, folder, watch
+    def __init__(
+        self,
+        store: Store,
+        run: int,
+        folder: Path | None = None,
+        watch: Watch | None = None,
+        say: Callable[[str], None] = lambda words: None,
+    ) -> None:
+        self._store, self._run, self._folder, self._watch, self._say = store, run, folder, watch, say
+        self._warned: set[str] = set()
         self._pending: list[StepReport] = []
         self._flushed = time.monotonic()
         self._faults: set[str] = set()
@@ -40,7 +49,11 @@ class StoreRecorder:
             self.flush()
 
     def alarm(self, step: int, verdict: Verdict) -> None:
+        self.flush()  # with the samples of this very update, which the words may name by their numbers
         self.alarms.append(f"step {step}: {verdict.action}: {verdict.message}")
+        if verdict.action == "warn" and verdict.rule not in self._warned:
+            self._warned.add(verdict.rule)
+            self._say(f"Update {step}: {verdict.message}")
         self._store.runs.alarm(self._run, step, verdict.rule, verdict.action, verdict.message)
 
     def save(self, state: State) -> None:
@@ -53,8 +66,8 @@ class StoreRecorder:
         with self._store.transaction():
             for report in self._pending:
                 self._store.runs.step(self._run, report.step, dict(report.metrics))
-            for sample in self.samples:
-                detail = dict(sample.detail)
+            for number, sample in enumerate(self.samples, start=1):
+                detail = {**sample.detail, "number": number}
                 self._store.runs.sample(
                     self._run, self._pending[-1].step, sample.prompt, sample.completion, sample.reward, detail
                 )

@@ -23,6 +23,7 @@ from mrclassic.night.recorder import StoreRecorder, Watch
 from mrclassic.night.report import NightReport, Sample, StageReport, write
 from mrclassic.night.workplace import Parent, Workplace
 from mrclassic.store import Checkpoint
+from mrclassic.tasks import arithmetic
 from mrclassic.training import book, grpo, loop
 from mrclassic.training.report import StepReport
 from mrclassic.training.state import State
@@ -81,7 +82,15 @@ class Night:
         self.number = (last.id if (last := work.store.nights.last()) else 0) + 1
         self.seed = self.number if wishes.seed is None else wishes.seed
         self.book = study.recipe(work, seed=self.seed)
-        self.recipe = practice.recipe(work, seed=self.seed, learning_rate=wishes.learning_rate, replay=wishes.replay)
+        self.subject = practice.subject(work)
+        self.recipe = practice.recipe(
+            work,
+            self.parent.policy,
+            self.subject,
+            seed=self.seed,
+            learning_rate=wishes.learning_rate,
+            replay=wishes.replay,
+        )
         self.bench = Bench(work, self.parent, items=GATE_ITEMS, rotation=self.number, practised=True)
         self.new = self.bench.new
         self.plan = self._plan()
@@ -89,7 +98,7 @@ class Night:
 
     def _plan(self) -> Plan:
         """Step arithmetic from speeds measured now; the counts are then fixed and no longer depend on the clock."""
-        work, bench, policy = self.work, self.bench, self.parent.policy
+        work, bench = self.work, self.bench
         golden = work.store.checkpoints.golden()
         compared = golden is not None and golden.id != self.parent.row.id
         measuring = (3 if compared else 2) * bench.seconds + 5
@@ -102,20 +111,32 @@ class Night:
             stages.append(PlannedStage("book", steps, self.book.batch, words, each))
             left = max(5.0, left - steps * each)
         if len(bench.mastered) < len(bench.success):
-            by_itself = work.settings.practice.selfplay
-            together, play = self.recipe.grpo, self.recipe.selfplay
-            each = practice.seconds_per_step("grpo", policy, work, self.recipe, bench.success)
-            words = f"{together.prompts} questions x {together.group} answers = {together.completions} completions"
-            steps = int(left * (1 - by_itself) / each)
-            stages.append(PlannedStage("grpo", steps, together.completions, words, each))
-            each = practice.seconds_per_step("selfplay", policy, work, self.recipe, bench.success)
+            stages += self._practice_stages(left)
+        chosen = tuple(stage for stage in stages if stage.steps > 0)
+        return Plan(self.wishes.minutes, self.parent.row.id, len(self.new), bench.mastered, chosen, measuring)
+
+    def _practice_stages(self, left: float) -> list[PlannedStage]:
+        """GRPO and, of sums, self-play within `left` seconds."""
+        # Of the tasks it is sums that the model can ask itself about.
+        asked = arithmetic.name in self.subject.arms.tasks
+        by_itself = self.work.settings.practice.selfplay if asked else 0.0
+        together, play = self.recipe.grpo, self.recipe.selfplay
+        each = self._practice_seconds("grpo")
+        words = f"{together.prompts} questions x {together.group} answers = {together.completions} completions"
+        stages = [PlannedStage("grpo", int(left * (1 - by_itself) / each), together.completions, words, each)]
+        if by_itself:
+            each = self._practice_seconds("selfplay")
             answers = (play.questions + play.fixed) * play.group
             words = (
                 f"({play.questions} own + {play.fixed} fixed questions) x {play.group} answers = {answers} completions"
             )
             stages.append(PlannedStage("selfplay", int(left * by_itself / each), answers, words, each))
-        planned = tuple(stage for stage in stages if stage.steps > 0)
-        return Plan(self.wishes.minutes, self.parent.row.id, len(self.new), bench.mastered, planned, measuring)
+        return stages
+
+    def _practice_seconds(self, method: str) -> float:
+        return practice.seconds_per_step(
+            method, self.parent.policy, self.work, self.subject, self.recipe, self.bench.success
+        )
 
     def _book_seconds(self) -> float:
         """The time of one book update, measured on a copy that is thrown away."""
@@ -190,7 +211,7 @@ class Night:
         work, begun = self.work, time.monotonic()
         settings = {"book": self.book, "grpo": self.recipe.grpo, "selfplay": self.recipe.selfplay}[planned.name]
         with work.run(planned.name, settings, self.parent.row.id, night) as run:
-            recorder = StoreRecorder(work.store, run, None, watch)  # cut short, a night keeps a candidate, not a state
+            recorder = StoreRecorder(work.store, run, None, watch, work.say)  # cut short, a night keeps no state
             if planned.name == "book":
                 state, outcome = study.train(
                     work, training.policy, self.parent, self.new, self.book, run, recorder,
@@ -199,11 +220,12 @@ class Night:
                 # The moments go on from here; the weights of this stage are not those of the night.
                 tensors = state.trainee.tensors().items()
                 training.moments = {name: tensor for name, tensor in tensors if not name.startswith("master.")}
-                training.learned_book = True
+                training.learned_book = outcome.ended != "stopped"
             else:
                 state, outcome = self._practise(planned, training, recorder, stopping)
-            training.policy, training.run = state.trainee.full_policy(), run
-            training.steps += state.step
+            if outcome.ended != "stopped":  # nothing of that is worth keeping; the night goes on from before it
+                training.policy, training.run = state.trainee.full_policy(), run
+                training.steps += state.step
             seconds = time.monotonic() - begun
             work.store.runs.finish(run, outcome.ended, facts={"seconds": seconds, "steps": state.step})
         return stage_report(planned.name, outcome.ended, seconds, recorder, work, run)
@@ -213,8 +235,8 @@ class Night:
     ) -> tuple[State, loop.Outcome]:
         settings = replace(self.recipe.grpo, seed=self.seed * 10 + (planned.name == "selfplay"))
         state = grpo.start(training.policy, settings, self.work.dtype)
-        chooser = practice.curriculum(self.bench.success)
-        stage = practice.Stage(planned.name, state, chooser, self.recipe, self.work.entries)
+        chooser = self.work.curriculum(self.subject.arms, self.bench.success)
+        stage = practice.Stage(planned.name, state, self.subject, chooser, self.recipe, self.work.entries)
         outcome = stage.run(planned.steps, recorder, stopping)
         training.questions = stage.best_questions() or training.questions
         return state, outcome

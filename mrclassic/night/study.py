@@ -113,7 +113,7 @@ def study_book(
         total = order.steps or order.book.steps(len(work.entries), len(bench.new))
         planned(total, 0)
         folder = work.home.runs / f"run-{run}"
-        recorder = StoreRecorder(work.store, run, folder, watch)
+        recorder = StoreRecorder(work.store, run, folder, watch, work.say)
         state, outcome = train(
             work, parent.policy, parent, bench.new, order.book, run, recorder, steps=total, resume=resume is not None
         )

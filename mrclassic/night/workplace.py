@@ -14,16 +14,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mrclassic import book, shipped
+from mrclassic import book, curricula, plugins, rewards, shipped, tasks
 from mrclassic.book import Entry
+from mrclassic.curricula.contract import Curriculum
 from mrclassic.errors import MrClassicError, Refused, UsageError
 from mrclassic.home import Home
 from mrclassic.model import checkpoint
 from mrclassic.model.device import choose_device, choose_dtype, set_threads
 from mrclassic.model.manifest import CorruptCheckpoint, Manifest, manifest, verify
 from mrclassic.model.policy import Policy
+from mrclassic.rewards.contract import Weighted
 from mrclassic.settings import Settings
 from mrclassic.store import Checkpoint, Run, Store, curation
+from mrclassic.tasks.arms import Arms
 from mrclassic.training.suites import PHRASINGS, Suite, SuiteResult, measure, recall, recall_in_talk, skill
 
 Say = Callable[[str], None]
@@ -168,11 +171,31 @@ class Workplace:
         entries = book.load(shipped.folder("data") / "held_out.txt")
         return recall([entry for entry in entries if entry.reply in known], PHRASINGS)
 
-    def suites(self, items: int, rotation: int = 0) -> list[Suite]:
-        """The book by heart, alone and in the middle of a talk; held-out phrasings; `items` held-out items a level."""
-        from mrclassic.tasks import arithmetic
+    def arms(self, named: Sequence[str]) -> Arms:
+        """The levels that words such as `arithmetic` or `gsm8k:1` name, of tasks that are built in, the owner's, or of
+        trusted plugins. Raises UsageError for an unknown one."""
+        more = plugins.tasks(self.home, self.store)
+        return Arms([tasks.select(each, self.home.tasks, more) for each in named])
 
-        levels = [skill(level, items, rotation) for level in arithmetic.levels]
+    def rewards(self, named: Sequence[str], arms: Arms) -> list[Weighted]:
+        """The rewards that words such as `correct` or `format=0.1` name, built in or of trusted plugins. Raises
+        UsageError for an unknown one."""
+        return rewards.select(named, arms, plugins.rewards(self.home, self.store))
+
+    def curriculum(self, arms: Arms, success: Mapping[str, float]) -> Curriculum:
+        """The curriculum that the settings name, begun with what the model can do already."""
+        more = plugins.curricula(self.home, self.store)
+        return curricula.build(self.settings.practice.curriculum, arms.names, success, more)
+
+    def practised(self) -> Arms:
+        """What the settings say is practised."""
+        return self.arms(words(self.settings.practice.tasks))
+
+    def suites(self, items: int | None = None, rotation: int = 0) -> list[Suite]:
+        """The book by heart, alone and in the middle of a talk; held-out phrasings; `items` held-out items of each
+        level that is practised."""
+        arms = self.practised()
+        levels = [skill(arms, arm, items, rotation) for arm in arms.names]
         return [recall(self.entries), recall_in_talk(self.entries), self.phrasings(), *levels]
 
     def measure(self, policy: Policy, suites: Sequence[Suite]) -> dict[str, SuiteResult]:
@@ -186,7 +209,7 @@ class Workplace:
             raise UsageError(f"Run {run} belongs to night {row.night}, which cannot be resumed; begin another.")
         if row.kind != kind:
             raise UsageError(f"Run {run} is a {row.kind} run; `mrclassic {_verb(row.kind)}` is for that.")
-        if row.checkpoint is not None:
+        if row.checkpoint is not None or row.status == "stopped":
             raise UsageError(f"Run {run} is over ({row.status}); there is nothing to resume.")
         then = row.settings.get("circumstances", {})
         changed = [name for name, value in self.circumstances.items() if then.get(name) != value]
@@ -226,6 +249,11 @@ class Workplace:
                 again = "The same command" if kind == "hatch" else f"`mrclassic {_verb(kind)} --resume {run}`"
                 self.say(f"{again} goes on from here.")
             raise
+
+
+def words(text: str) -> tuple[str, ...]:
+    """The parts of a list in the settings."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _verb(kind: str) -> str:

@@ -39,7 +39,7 @@ def test_a_healthy_home(home: Home) -> None:
     assert code == 0
     assert list(checks) == [
         *("python", "torch", "home", "settings", "device", "disk", "database", "book", "checkpoint", "mind"),
-        *("daemon", "sandbox"),
+        *("daemon", "plugins", "sandbox"),
     ]
     assert all(set(row) == {"check", "ok", "detail", "mend"} for row in checks.values())
     assert checks["book"]["detail"] == "1 entries"
@@ -71,7 +71,7 @@ def test_a_fresh_home_is_healthy_and_readable(home: Home) -> None:
     done = subprocess.run([*COMMAND, "--home", str(home.root), "doctor"], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout
     lines = done.stdout.splitlines()
-    assert len(lines) == 12
+    assert len(lines) == 13
     assert all(line.startswith("ok  ") for line in lines)
     assert any(line.startswith("ok  checkpoint  none yet") for line in lines)
 

@@ -67,10 +67,16 @@ class Seat:
         """All notifications, as one text."""
         return "\n".join(note.message for note in self.app._notifications)
 
+    def alive(self) -> None:
+        """Raise what ended the app, if anything did: the closed store that a test then runs into says nothing."""
+        if self.app._exception is not None:
+            raise self.app._exception
+
     async def until(self, true: Callable[[], object], what: str = "") -> None:
         """Wait until something is true."""
         end = monotonic() + PATIENCE
         while not true():
+            self.alive()
             assert monotonic() < end, f"waited in vain: {what or true.__code__.co_names}; toasts: {self.toasts!r}"
             await self.pilot.pause()
             await asyncio.sleep(0.01)
@@ -101,6 +107,7 @@ class Seat:
     async def idle(self) -> None:
         """Wait until everything asked of the store is done."""
         await self.pilot.pause()
+        self.alive()
         await self.app.store_thread(lambda: None)
         await self.pilot.pause()
 
