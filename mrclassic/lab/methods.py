@@ -8,6 +8,7 @@ from typing import Any
 from mrclassic.lab.experiment import Method
 from mrclassic.lab.ground import Ground
 from mrclassic.model.policy import Policy
+from mrclassic.night import practice
 from mrclassic.tasks.base import Item, keyed
 from mrclassic.training import grpo, supervised
 from mrclassic.training.report import StepReport
@@ -32,20 +33,9 @@ def book_rows(ground: Ground, count: int | None = None) -> Rows:
     each = ground.work.settings.practice.replay if count is None else count
 
     def rows(state: State) -> list[Row]:
-        policy = state.trainee.policy
-        places = [supervised.shuffled(state.seed, state.step * each + at, len(entries), "replay") for at in range(each)]
-        return [
-            supervised.book_row(
-                policy.tokenizer,
-                entries[place],
-                policy.shape.context,
-                entries,
-                keyed(state.seed, "vary", state.step, at),
-            )
-            for at, place in enumerate(places)
-        ]
+        return practice.replayed(state, entries, each)()
 
-    return rows if entries else no_rows
+    return rows
 
 
 def practise(

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import torch
 
 from mrclassic.lab.experiment import Arm, Finding, Options, Result, points, score_words
 from mrclassic.lab.ground import Ground
-from mrclassic.night.report import sparkline
+from mrclassic.night.report import plain, sparkline
 from mrclassic.night.workplace import dtype_name
 from mrclassic.stats import wilson
 
@@ -64,8 +63,8 @@ def to_json(note: Note, ground: Ground) -> dict[str, Any]:
         "results": [_result(result) for result in note.results],
         "findings": [asdict(finding) for finding in note.findings],
     }
-    plain: dict[str, Any] = _plain(facts)
-    return plain
+    readable: dict[str, Any] = plain(facts)
+    return readable
 
 
 def _result(result: Result) -> dict[str, Any]:
@@ -149,13 +148,3 @@ def write(note: Note, ground: Ground, folder: Path) -> Path:
         part.write_text(content, encoding="utf-8", errors="backslashreplace")
         part.replace(path)
     return page
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value

@@ -85,7 +85,7 @@ class NightReport:
 
 def to_json(report: NightReport) -> dict[str, Any]:
     """The report as JSON values. JSON has no NaN: a loss that became one is kept, as the string "nan"."""
-    value: dict[str, Any] = _plain(asdict(report))
+    value: dict[str, Any] = plain(asdict(report))
     return value
 
 
@@ -315,11 +315,12 @@ def _code(text: str) -> str:
     return f"{fence}{pad}{line}{pad}{fence}"
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """`value` as JSON can hold it: numbers that are not finite become words."""
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value

@@ -8,6 +8,7 @@ sandbox). Where there is no sandbox nothing is run, and the verdict is "skipped"
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -32,9 +33,9 @@ class _Code(Dataset):
     seconds: float
     kind: Literal["check", "asserts"]
 
+    @abstractmethod
     def programs(self, item: Item, completion: str) -> tuple[str, ...]:
         """The readings of a completion, the likeliest first."""
-        raise NotImplementedError
 
     def job(self, item: Item, completion: str) -> Check:
         """What the judge is asked."""
