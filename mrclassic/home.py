@@ -94,6 +94,11 @@ class Home:
         return self.root / "nights"
 
     @property
+    def lab(self) -> Path:
+        """The notes of experiments; made by the first one."""
+        return self.root / "lab"
+
+    @property
     def logs(self) -> Path:
         """What the processes wrote while nobody looked."""
         return self.root / "logs"

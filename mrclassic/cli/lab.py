@@ -74,7 +74,6 @@ def run(
         def note(results: list[Result], findings: list[Finding], complete: bool = False) -> Note:
             return Note(name, chosen.about, started, options, arms, results, findings, complete)
 
-        folder = session.home.root / "lab"
         results, findings = carry_out(
             chosen.load(),
             ground,
@@ -82,10 +81,10 @@ def run(
             watch=bar,
             planned=arms.extend,
             begun=bar.stage,
-            done=lambda so_far, found: write(note(list(so_far), list(found)), ground, folder),
+            done=lambda so_far, found: write(note(list(so_far), list(found)), ground, session.home.lab),
         )
         whole = note(results, findings, True)
-        page = write(whole, ground, folder)
+        page = write(whole, ground, session.home.lab)
     if json_:
         common.emit({**to_json(whole, ground), "note": page})
         return

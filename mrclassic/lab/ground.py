@@ -12,6 +12,7 @@ from mrclassic.tasks.arms import Arms
 from mrclassic.training.suites import RECALL, Suite, SuiteResult, recall, skill
 
 _GLANCE = 200  # items of each level that the level is chosen by
+_MASTERED = 0.95  # there is nothing left to show on a level beyond this
 
 
 @dataclass
@@ -39,13 +40,14 @@ class Ground:
         self.suites = [Suite(RECALL, book.probes[:items]), *skills]
 
     def edge(self, level: str | None, near: float, items: int) -> str:
-        """Choose the arithmetic level that is named, or that whose held-out accuracy is nearest to `near`; chosen
-        before anything is trained, on other items than are measured later. Returns its name."""
+        """Choose the arithmetic level that is named, or of those not mastered the one whose held-out accuracy is nearest
+        to `near`; before anything is trained, on other items than are measured later. Returns its name."""
         if level is None:
             every = self.work.arms([arithmetic.name])
             glance = [skill(every, name, min(items, _GLANCE), rotation=7) for name in every.names]
             scores = {name: result.score for name, result in self.measure(self.policy, glance).items()}
-            chosen = min(scores, key=lambda name: abs(scores[name] - near))
+            open_ = [name for name, score in scores.items() if score < _MASTERED] or list(scores)
+            chosen = min(open_, key=lambda name: abs(scores[name] - near))
             shown = ", ".join(f"{name} {score:.0%}" for name, score in scores.items())
             self.remarks.append(f"The level was chosen before training, nearest to {near:.0%}: {shown}.")
         else:

@@ -144,7 +144,9 @@ class Stage:
         self.chooser.observe([Outcome(each, group.success, before) for each, group in zip(draws, groups, strict=True)])
         state.facts["curriculum"] = self.chooser.state_dict()
         shares = {f"share/{name}": share for name, share in self.chooser.report().items()}
-        return replace(report, metrics={**report.metrics, **shares})
+        # A plugin's curriculum that fails is stood in for; its owner is told.
+        trouble = tuple(getattr(self.chooser, "faults", ()))
+        return replace(report, metrics={**report.metrics, **shares}, faults=(*report.faults, *trouble))
 
     def run(self, steps: int, recorder: StoreRecorder, stopping: Callable[[], bool] = lambda: False) -> loop.Outcome:
         """`steps` more updates, unless the sentinel or the caller ends it. Now and then it looks aside: do held-out

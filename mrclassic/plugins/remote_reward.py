@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -11,7 +10,7 @@ from typing import Any
 
 from mrclassic.plugins.find import Plugin
 from mrclassic.plugins.remote import PluginFault, Remote, limit, load, plain
-from mrclassic.rewards.calls import Answer, Batch, Log, Shape, TrainerState, ask, ask_async, shape, submit
+from mrclassic.rewards.calls import Answer, Batch, Log, Shape, Told, TrainerState, ask, ask_async, shape, submit
 from mrclassic.rewards.metadata import Metadata, metadata
 
 
@@ -19,8 +18,10 @@ class RemoteReward(Remote):
     """A reward function by TRL's contract.
 
     It raises PluginFault where the plugin has no value for any completion and ought to have. Where it failed on some of
-    them, those get NaN, so that whoever asks sees a fault there and no abstention.
+    them, the list that it returns says what went wrong.
     """
+
+    elsewhere = True
 
     def __init__(self, plugin: Plugin) -> None:
         super().__init__(plugin, __name__)
@@ -58,7 +59,7 @@ class RemoteReward(Remote):
         values, fault = reply["values"], reply["fault"]
         if fault and all(value is None for value in values):
             raise PluginFault(f"The plugin {self.plugin.name} failed: {fault}.")
-        return [math.nan if fault and value is None else value for value in values]
+        return Told(values, fault)
 
     @property
     def metadata(self) -> Metadata:

@@ -46,12 +46,14 @@ class TrainerState:
 
 @dataclass(frozen=True)
 class Shape:
-    """What a signature says: the style; the names taken (None: any), those without a default; whether to await."""
+    """What a signature says: the style; the names taken (None: any), those without a default; whether to await. What
+    is `elsewhere` computes in a process of its own, and is waited for beside the others."""
 
     style: Literal["batch", "row", "group"] = "batch"
     takes: frozenset[str] | None = None
     needs: frozenset[str] = frozenset()
     awaited: bool = False
+    elsewhere: bool = False
 
 
 def shape(function: object) -> Shape:
@@ -74,6 +76,7 @@ def shape(function: object) -> Shape:
         None if any(each.kind is each.VAR_KEYWORD for each in parameters) else names,
         frozenset(each.name for each in named if each.default is each.empty),
         awaited,
+        getattr(function, "elsewhere", False) is True,
     )
 
 
@@ -179,6 +182,14 @@ class Batch:
         return {name: value for name, value in self.columns.items() if not _is_column(value)}
 
 
+class Told(list[float | None]):
+    """What a reward may return in place of a plain list: values, and in `fault` what went wrong where there is none."""
+
+    def __init__(self, values: Sequence[float | None], fault: str) -> None:
+        super().__init__(values)
+        self.fault = fault
+
+
 class Answer:
     """What a function said: a value a completion (None: abstained), and its faults in words."""
 
@@ -194,6 +205,8 @@ class Answer:
             what = f"{len(given)} values" if isinstance(given, list | tuple) else type(given).__name__
             self.fault(f"it returned {what}, not a list of {len(rows)} values", len(rows))
             return
+        if isinstance(given, Told) and given.fault:
+            self.fault(given.fault, len(rows))  # its words say on how many of them
         known = [number(value) for value in given]
         self.values[rows.start : rows.stop] = known
         odd = sum(value is None for value in known) - sum(value is None for value in given)

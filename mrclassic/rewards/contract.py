@@ -9,6 +9,7 @@ zero teaches.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -151,7 +152,7 @@ def score(
         tuple(faults),
         {name: fmean(values) for name, values in log.metrics.items()},
         log.extra,
-        _not_found(heard),
+        _not_found([reward for reward, _ in asked if any(value is not None for value in parts[reward.name])]),
     )
 
 
@@ -163,12 +164,15 @@ def _own(column: object, rows: int) -> list[str | None]:
 
 
 def _ask_all(asked: Sequence[tuple[Weighted, Batch]]) -> list[tuple[Weighted, Answer]]:
-    """Each reward with its answer. Sync ones stay in this thread, one after the other."""
+    """Each reward with its answer. Those that compute in this process and are not async stay in this thread, one after
+    the other; all others run meanwhile."""
     running: dict[str, Future[Answer]] = {}
     try:
         for reward, batch in asked:
             if reward.shape.awaited:
                 running[reward.name] = submit(ask_async(reward.function, reward.shape, batch))
+            elif reward.shape.elsewhere:
+                running[reward.name] = submit(asyncio.to_thread(ask, reward.function, reward.shape, batch))
         given = {r.name: ask(r.function, r.shape, batch) for r, batch in asked if r.name not in running}
         given.update((name, future.result()) for name, future in running.items())
     finally:

@@ -108,6 +108,13 @@ def test_the_clock_ends_an_arm_where_no_steps_are_given(ground: Ground) -> None:
     assert results[0].seconds < 20
 
 
+def test_a_level_that_is_mastered_is_not_chosen(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {"1": 1.0, "2": 0.98, "3": 0.28, "4": 0.06, "5": 0.0}
+    measured = {f"arithmetic:{level}": SuiteResult(level, (share,), ("",)) for level, share in known.items()}
+    monkeypatch.setattr(ground, "measure", lambda policy, suites: measured)
+    assert ground.edge(None, 0.7, 4) == "arithmetic:3"
+
+
 def test_the_level_is_chosen_by_what_the_model_can_do(ground: Ground) -> None:
     chosen = ground.edge(None, 0.33, 4)
     assert chosen in {f"arithmetic:{level}" for level in arithmetic.levels}

@@ -88,7 +88,7 @@ def test_the_signature_of_verifiers(tmp_path: Path) -> None:
     )
     found = scores(it)
     assert found.parts["mine"] == (1.0, None)
-    assert len(found.faults) == 1, "a row that failed is no abstention"
+    assert found.faults == ("reward mine: it raised ValueError: five (on 1 of 2 completions)",), "no abstention"
 
 
 def test_async_rows_run_side_by_side_on_one_loop(tmp_path: Path) -> None:
@@ -177,6 +177,16 @@ def test_what_goes_wrong_is_said_and_masked(tmp_path: Path, body: str, values: t
         assert found.parts == {"mine": values, "other": (0.5, 0.25)}
         assert len(found.faults) == bool(fault)
         assert all(fault in words and words.startswith("reward mine: ") for words in found.faults)
+
+
+def test_slow_ones_are_waited_for_side_by_side(tmp_path: Path) -> None:
+    body = "import time\ndef {0}(completions, **columns):\n    time.sleep(0.5)\n    return [1.0] * len(completions)"
+    slow = [RemoteReward(plugin(tmp_path, name, body.format(name))) for name in ("one", "two", "three")]
+    for each in slow:
+        each.ask(None)
+    begun = time.monotonic()
+    assert scores(*slow).total == (3.0, 3.0)
+    assert time.monotonic() - begun < 1.2
 
 
 def test_one_that_hangs_costs_its_batch_and_no_more(tmp_path: Path) -> None:
