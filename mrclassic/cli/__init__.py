@@ -30,7 +30,7 @@ from mrclassic.cli import (
     task,
     train,
 )
-from mrclassic.threads import wait_briefly
+from mrclassic.computing import prepare
 
 _INTERRUPTED = 130
 _SAVED = "mrclassic: interrupted; what was finished is saved."
@@ -100,7 +100,7 @@ def main() -> None:
     """Run the command line; turn what went wrong into one sentence and an exit code."""
     from mrclassic.errors import MrClassicError
 
-    wait_briefly()
+    prepare()
     code = 0
     # A stream that the caller has closed is None; what would go there goes nowhere.
     sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - open to the end

@@ -185,13 +185,16 @@ def _peer(job: Job, python: str | None, scratch: Path) -> dict[str, Any]:
     import sys
     from dataclasses import asdict
 
+    from mrclassic import computing
     from mrclassic.bench import peer
     from mrclassic.errors import MrClassicError
 
     words = json.dumps({**asdict(job), "scratch": scratch / "peer"}, default=str)
     command = [python or sys.executable, str(peer.__file__), words]
-    # The peer waits at its barriers as it does by default; what its libraries keep, they keep in the home too.
-    environment = {key: value for key, value in os.environ.items() if key != "GOMP_SPINCOUNT"}
+    # The peer runs as it does by default; what its libraries keep, they keep in the home too.
+    environment = {
+        key: value for key, value in os.environ.items() if key not in (computing.SPINS, computing.LARGE_PAGES)
+    }
     environment["HF_HOME"] = str(scratch / "huggingface")
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode == peer.MISSING:

@@ -40,7 +40,7 @@ class Ground:
         self.suites = [Suite(RECALL, book.probes[:items]), *skills]
 
     def edge(self, level: str | None, near: float, items: int) -> str:
-        """Choose the arithmetic level that is named, or of those not mastered the one whose held-out accuracy is nearest
+        """Choose the arithmetic level that is named, or of those not mastered the one whose held-out score is nearest
         to `near`; before anything is trained, on other items than are measured later. Returns its name."""
         if level is None:
             every = self.work.arms([arithmetic.name])

@@ -10,11 +10,11 @@ import os
 import sys
 from pathlib import Path
 
+from mrclassic.computing import prepare
 from mrclassic.errors import MrClassicError
 from mrclassic.home import Home
 from mrclassic.mind import process
 from mrclassic.mind.protocol import NOTHING_HATCHED
-from mrclassic.threads import wait_briefly
 
 
 def main() -> int:
@@ -23,7 +23,7 @@ def main() -> int:
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--device")
     arguments = parser.parse_args()
-    wait_briefly()
+    prepare()
     try:
         _run(Home.locate(arguments.home), arguments.device)
     except MrClassicError as error:

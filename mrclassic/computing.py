@@ -1,12 +1,14 @@
-"""How the threads of a computing process wait for each other; said before torch is loaded."""
+"""What a computing process asks of the system, said before torch is loaded: its libraries read it once."""
 
 import os
 
-SPINS = 2_000
+SPINS, LARGE_PAGES = "GOMP_SPINCOUNT", "THP_MEM_ALLOC_ENABLE"
 
 
-def wait_briefly() -> None:
-    """Let threads spin for microseconds at a barrier, then sleep, unless the owner's environment says otherwise.
+def prepare() -> None:
+    """Let threads wait briefly, and large tensors lie in large pages, unless the owner's environment says otherwise.
+
+    Threads spin for microseconds at a barrier, then sleep.
 
     OpenMP's threads (GNU's, PyTorch's on Linux) spin for milliseconds by default. As soon as anything else wants a core
     (the model that answers beside a night, a browser), each of the thousand barriers of an update waits for a thread
@@ -20,4 +22,5 @@ def wait_briefly() -> None:
 
     Where nothing else runs, GOMP_SPINCOUNT=20000 is the fastest.
     """
-    os.environ.setdefault("GOMP_SPINCOUNT", str(SPINS))
+    os.environ.setdefault(SPINS, "2000")
+    os.environ.setdefault(LARGE_PAGES, "1")  # a GRPO update of 49M parameters took a tenth less time with it
