@@ -103,7 +103,7 @@ def check(
     for finding in () if json_ else found:
         common.out(f"{finding.severity:<7}  {finding.plugin}: {finding.words}")
     errors = sum(finding.severity == "error" for finding in found)
-    common.say(f"{errors} errors, {len(found) - errors} warnings.")
+    common.say(f"Errors: {errors}, warnings: {len(found) - errors}.")
     if errors:
         raise typer.Exit(1)
 

@@ -47,7 +47,7 @@ def list_(ctx: typer.Context, json_: common.JsonFlag = False) -> None:
             common.out(f"  {name:<16}{train:>19} {each['held_out']:>6,} held out   {_line(each['example'])}")
         if task["faults"]:
             common.out(
-                f"  {task['faults']:,} rows cannot be used: mrclassic task add {task['name']} FILE... names them"
+                f"  Rows that cannot be used: {task['faults']:,}; mrclassic task add {task['name']} FILE... names them"
             )
         if task["broken"]:
             common.out(f"  {task['broken']}")

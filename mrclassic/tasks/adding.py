@@ -87,7 +87,7 @@ def _load(task: Dataset, new: Path, say: Callable[[str], None], sure: bool) -> L
         say(f"... and {len(loaded.faults) - _SHOWN:,} more.")
     if loaded.faults and not sure:
         raise Refused(
-            f"{len(loaded.faults):,} rows cannot be used (see above); mend them, or leave them out with --yes."
+            f"Rows that cannot be used: {len(loaded.faults):,} (see above); mend them, or leave them out with --yes."
         )
     return loaded
 

@@ -148,7 +148,7 @@ def test_check(tmp_path: Path, plugin: Run) -> None:
     code, facts, said = plugin("check", str(bad), "--json")
     assert code == 1
     assert {"plugin": "mine", "severity": "error", "words": "It returned 1 values, not a list of 10 values."} in facts
-    assert said == "1 errors, 1 warnings.\n"
+    assert said == "Errors: 1, warnings: 1.\n"
     code, out, _ = plugin("check", str(bad))
     assert code == 1
     assert "error    mine: It returned 1 values, not a list of 10 values.\n" in out

@@ -219,7 +219,7 @@ def test_add_names_the_rows_that_cannot_be_used(home: Path, tmp_path: Path) -> N
     told = done.stderr.splitlines()
     assert told[0] == 'rows.jsonl line 2: it has no "answer".'
     assert told[1].startswith("rows.jsonl line 4: this is not JSON")
-    assert told[2].startswith("mrclassic: 2 rows cannot be used")
+    assert told[2].startswith("mrclassic: Rows that cannot be used: 2")
     assert list((home / "tasks").iterdir()) == []
     done = run("add", "riddles", str(tmp_path / "rows.jsonl"), "--yes", "--json")
     assert (json.loads(done.stdout)["rows"], len(json.loads(done.stdout)["faults"])) == (2, 2)
