@@ -46,14 +46,15 @@ def uniforms(keys: Tensor, positions: Tensor) -> Tensor:
     return _shift(z, 11).to(exact) * 2.0**-53
 
 
-Alike = Literal["mixed", "plain", "greedy"]
+Alike = Literal["mixed", "cut", "warm", "plain", "greedy"]
 
 
 @dataclass
 class Knobs:
     """Sampling settings of a batch, one value a row.
 
-    `all` says what the rows share: "plain" (temperature 1, nothing cut) and "greedy" need fewer passes.
+    `all` says what is known of them: "greedy", "plain" (temperature 1, nothing cut) and "warm" (nothing cut) need fewer
+    passes; "cut" needs all; where it is "mixed" the values are looked at, for which a device is waited.
     """
 
     temperature: Tensor  # (B,) float32; 0 = greedy
@@ -61,9 +62,9 @@ class Knobs:
     top_k: Tensor  # (B,) int64; 0 = off
     all: Alike = "mixed"
 
-    def first(self, count: int) -> Knobs:
-        """Those of the first `count` rows."""
-        return Knobs(self.temperature[:count], self.top_p[:count], self.top_k[:count], self.all)
+    def first(self, count: int, known: Alike) -> Knobs:
+        """Those of the first `count` rows, of which so much is known."""
+        return Knobs(self.temperature[:count], self.top_p[:count], self.top_k[:count], known)
 
 
 def greedy(knobs: Knobs) -> Tensor:
@@ -79,7 +80,7 @@ def transform(logits: Tensor, knobs: Knobs) -> Tensor:
     cold = greedy(knobs)
     scaled = logits / torch.where(cold, 1.0, knobs.temperature)[:, None]
     top_p, top_k = torch.where(cold, 1.0, knobs.top_p), torch.where(cold, 0, knobs.top_k)
-    if not bool(((top_p < 1) | (top_k > 0)).any()):
+    if knobs.all == "warm" or (knobs.all == "mixed" and not bool(((top_p < 1) | (top_k > 0)).any())):
         return scaled
     ordered, order = scaled.sort(dim=-1, descending=True)
     place = torch.arange(scaled.shape[-1], device=scaled.device)
@@ -105,7 +106,7 @@ def draw(logits: Tensor, knobs: Knobs, uniform: Tensor) -> tuple[Tensor, Tensor]
     scaled = scores if knobs.all == "plain" else transform(scores, knobs)
     chance = scaled.softmax(-1)
     tokens = _inverted(chance, uniform.to(chance.device))
-    if knobs.all == "mixed":
+    if knobs.all != "plain":
         tokens = torch.where(greedy(knobs), scaled.argmax(-1), tokens)
     return tokens, chance.gather(-1, tokens[:, None])[:, 0].log()
 

@@ -47,10 +47,14 @@ REQUESTS = st.builds(
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
-@given(requests=st.lists(REQUESTS, min_size=1, max_size=6), slots=st.integers(1, 9))
-def test_alone_and_in_company_a_request_gives_the_same_text(requests: list[Request], slots: int) -> None:
+@given(
+    requests=st.lists(REQUESTS, min_size=1, max_size=6),
+    slots=st.integers(1, 9),
+    stride=st.sampled_from([1, 1, 3, 8]),  # a longer one is for devices that are slow to look at
+)
+def test_alone_and_in_company_a_request_gives_the_same_text(requests: list[Request], slots: int, stride: int) -> None:
     """Lengths, room, slots and order differ: rows are evicted, moved and admitted all the time."""
-    together = Engine(POLICY, slots).generate(requests)
+    together = Engine(POLICY, slots, stride).generate(requests)
     for request, rows in zip(requests, together, strict=True):
         single = alone(request)
         assert words(rows) == words(single)
@@ -103,6 +107,18 @@ def test_a_cancelled_row_ends_at_once_and_frees_its_slot() -> None:
     assert [event for event in events if event.ticket == long] == [Event(long, 1, -1, 0.0, "cancelled")]
     assert {event.ticket for event in drain(engine)} == {waiting}
     assert not engine.busy
+
+
+def test_what_a_long_stride_draws_beyond_the_end_is_dropped() -> None:
+    engine = Engine(POLICY, 3, stride=8)
+    asked = [Request(PROMPT, n=2, max_new=11, ignore_end=True, seed=seed) for seed in (1, 2)]
+    tickets = [engine.submit(request) for request in asked]
+    events = drain(engine)
+    for ticket, request in zip(tickets, asked, strict=True):
+        for single in alone(request):
+            told = [event for event in events if (event.ticket, event.row) == (ticket, single.row)]
+            assert tuple(event.token for event in told) == single.tokens
+            assert [event.finish_reason for event in told] == [None] * 10 + ["length"]
 
 
 @pytest.mark.parametrize(
