@@ -1,8 +1,8 @@
-"""`mrclassic model list|show|use|undo|export`: the checkpoints of a home, and which of them answers."""
+"""`mrclassic model list|show|use|undo|import|export`: the checkpoints of a home, and which of them answers."""
 
 from __future__ import annotations
 
-import shutil
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +21,24 @@ app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+class ExportFormat(StrEnum):
+    """What a checkpoint can be exported as."""
+
+    HF = "hf"
+    GGUF = "gguf"
+    OLLAMA = "ollama"
+
+
+class ExportDtype(StrEnum):
+    """The formats that exported weights can have."""
+
+    F32 = "f32"
+    F16 = "f16"
+    BF16 = "bf16"
+    Q8_0 = "q8_0"
+
 
 _NONE_YET = "No model here yet; run `mrclassic hatch`."
 
@@ -115,6 +133,47 @@ def undo(ctx: typer.Context, json_: common.JsonFlag = False) -> None:
         _put_into_use(here.home, store, former, json_)
 
 
+@app.command("import")
+def import_(
+    ctx: typer.Context,
+    source: Annotated[
+        str, typer.Argument(metavar="FOLDER|OWNER/NAME[@REVISION]", help="A model's folder, or one of the hub.")
+    ],
+    use_: Annotated[
+        bool, typer.Option("--use", help="Let it answer from now on; without a model here it does anyway.")
+    ] = False,
+    json_: common.JsonFlag = False,
+) -> None:
+    """Bring a Llama, Qwen2 or Qwen3 model into this home, from a folder or from the Hugging Face hub.
+
+    Only safetensors and a tokenizer.json are read; its chat template runs in a sandbox. Interrupted, a download goes on
+    with the same command. HF_TOKEN opens models whose terms you have accepted.
+
+    Example: mrclassic model import Qwen/Qwen2.5-0.5B-Instruct
+    """
+    here = common.session(ctx)
+    with here.store() as store:
+        from mrclassic.cli.progress import Bar
+        from mrclassic.night.importing import Progress, import_model
+
+        with Bar("importing", of_bytes=True) as bar:
+            progress = Progress(bar.stage, bar.moved)
+            facts = import_model(here.home, store, source, use=use_, say=common.say, progress=progress)
+    if json_:
+        common.emit(facts)
+        return
+    common.say(
+        f"Imported {facts.source} as {facts.checkpoint}: {facts.family}, {facts.parameters:,} parameters in "
+        f"{facts.dtype}, reads {facts.context:,} tokens."
+    )
+    if not facts.own_template:
+        common.say("It has no chat template, so it gets ours: expect it to chat only after some training.")
+    answers = (
+        "It answers from the next reply on." if facts.in_use else f"`mrclassic model use {facts.checkpoint}` uses it."
+    )
+    common.say(answers)
+
+
 @app.command()
 def export(
     ctx: typer.Context,
@@ -122,30 +181,41 @@ def export(
     checkpoint: Annotated[
         str | None, typer.Option(help="Its id, or the beginning of one (default: the one in use).")
     ] = None,
+    form: Annotated[
+        ExportFormat, typer.Option("--format", help="For transformers and vLLM, for llama.cpp, or for Ollama.")
+    ] = ExportFormat.HF,
+    dtype: Annotated[
+        ExportDtype | None, typer.Option(help="The format of the weights (default: as they are stored).")
+    ] = None,
     json_: common.JsonFlag = False,
 ) -> None:
-    """Copy a checkpoint as a plain Hugging Face folder, which transformers, vLLM and llama.cpp open.
+    """Write a checkpoint, with a model card, as a Hugging Face folder, a GGUF file or a folder for Ollama.
 
     What only training needs stays behind.
 
-    Example: mrclassic model export ./my-model
+    Example: mrclassic model export ./my-model --format ollama --dtype q8_0
     """
+    from mrclassic.night.exporting import export_checkpoint
+
     here = common.session(ctx)
     with here.store() as store:
         row = _wanted(store, checkpoint)
-    found = _whole(here.home, row)
-    files = _copy(here.home.checkpoints / row.path, folder, found)
-    facts = {
-        "checkpoint": row.id,
-        "folder": folder.resolve(),
-        "files": files,
-        "bytes": sum(found.files[name][0] for name in files),
-        "model_sha256": found.model_sha256,
-    }
+        facts = export_checkpoint(
+            here.home,
+            store,
+            row,
+            _whole(here.home, row),
+            folder,
+            form=form.value,
+            dtype=dtype.value if dtype else None,
+            sampling=here.settings.chat.model_dump(include={"temperature", "top_p", "top_k"}),
+        )
     if json_:
         common.emit(facts)
         return
-    common.say(f"Exported {row.id} to {folder}: {len(files)} files, {facts['bytes']:,} bytes.")
+    common.say(f"Exported {row.id} to {folder}: {len(facts.files)} files, {facts.bytes:,} bytes.")
+    if facts.note:
+        common.say(f"Note: {facts.note}.")
 
 
 def _wanted(store: Store, checkpoint: str | None) -> Checkpoint:
@@ -185,28 +255,6 @@ def _put_into_use(home: Home, store: Store, row: Checkpoint, json_: bool) -> Non
         common.say(f"{row.id} is in use already.")
     else:
         common.say(f"{row.id} answers from the next reply on.")
-
-
-def _copy(source: Path, folder: Path, found: Manifest) -> list[str]:
-    """Copy the model's own files; a copy that does not reach its end is taken away again."""
-    from mrclassic.errors import Refused
-
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise Refused(f"{folder} is not an empty folder; name one that is new, or empty.")
-    # Subfolders hold training state. `config.json` comes last: without it nothing takes the folder for a model.
-    names = sorted((name for name in found.files if "/" not in name), key=lambda name: (name == "config.json", name))
-    created = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        for name in names:
-            shutil.copyfile(source / name, folder / name)
-    except BaseException:
-        for name in names:
-            (folder / name).unlink(missing_ok=True)
-        if created:
-            folder.rmdir()
-        raise
-    return names
 
 
 def _facts(store: Store, row: Checkpoint) -> dict[str, Any]:

@@ -6,20 +6,21 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
     from mrclassic.training.report import StepReport
 
 
 class Bar:
-    """Watches a run. `planned` sets the total (and where a resumed run stands), calling it shows an update."""
+    """Watches a run. `planned` sets the total (and where a resumed run stands), calling it shows an update. What is
+    counted may be bytes: then `stage` begins a file's journey, and `moved` goes on with it."""
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, *, of_bytes: bool = False) -> None:
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=32),
-            MofNCompleteColumn(),
+            DownloadColumn() if of_bytes else MofNCompleteColumn(),
             TextColumn("{task.fields[numbers]}"),
             TimeRemainingColumn(),
             console=Console(stderr=True),
@@ -46,6 +47,10 @@ class Bar:
     def stage(self, name: str, total: int | None) -> None:
         """Begin another stage on the same line; without a total the clock decides how long it is."""
         self._progress.reset(self._task, total=total, completed=0, description=name, numbers="")
+
+    def moved(self, size: int) -> None:
+        """So many more."""
+        self._progress.update(self._task, advance=size)
 
     def __call__(self, report: StepReport) -> None:
         shown = next((key for key in ("reward", "loss") if key in report.metrics), None)

@@ -145,7 +145,7 @@ class Draw:
         if event.token >= 0:
             row.tokens += 1
             row.logprob += event.logprob
-            ends = event.token == self._tokenizer.end_id
+            ends = event.token in self._tokenizer.end_ids
             if not ends:
                 row.text += row.decoder.push(event.token)
                 if self._asked.logprobs:

@@ -17,11 +17,12 @@ from mrclassic.errors import MrClassicError
 from mrclassic.model.decoder import Decoder, from_named, to_named
 from mrclassic.model.device import choose_device
 from mrclassic.model.manifest import WEIGHTS, CorruptCheckpoint, Manifest, publish, sha256, verify
-from mrclassic.model.policy import Policy
+from mrclassic.model.policy import Policy, reply_dtype
 from mrclassic.model.shapes import Shape
 from mrclassic.model.tokenizer import Tokenizer
 
 TRAINING = "training"
+GENERATION = "generation_config.json"
 
 
 def write_model(policy: Policy, folder: Path) -> None:
@@ -30,29 +31,55 @@ def write_model(policy: Policy, folder: Path) -> None:
     broken = [name for name, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())]
     if broken:
         raise MrClassicError(f"The weights are not finite ({broken[0]}); this model is not saved.")
-    tokenizer = policy.tokenizer
-    end_id, pad_id = tokenizer.end_id, tokenizer.pad_id
     _write_tensors(folder / WEIGHTS, tensors)
-    _write_json(folder / "config.json", policy.shape.to_config(end_id=end_id, pad_id=pad_id))
-    _write_json(folder / "generation_config.json", {"eos_token_id": end_id, "pad_token_id": pad_id, "do_sample": True})
-    tokenizer.save(folder, policy.shape.context)
+    write_words(policy.shape, policy.tokenizer, policy.generation, folder)
+    policy.tokenizer.save(folder, policy.shape.context)
 
 
-def read_model(folder: Path, device: str = "cpu") -> Policy:
-    """Open a Hugging Face directory (ours or transformers') as a float32 policy; checks names, shapes, finiteness."""
+def write_words(
+    shape: Shape, tokenizer: Tokenizer, generation: Mapping[str, Any], folder: Path, dtype: str = "float32"
+) -> None:
+    """Write `config.json` and `generation_config.json` for weights in `dtype`."""
+    others = sorted(tokenizer.end_ids - {tokenizer.end_id})
+    ends = [tokenizer.end_id, *others] if others else tokenizer.end_id
+    begin = tokenizer.backend.token_to_id(tokenizer.begin) if tokenizer.begin else None
+    config = shape.to_config(end_id=ends, pad_id=tokenizer.pad_id, begin_id=begin, dtype=dtype)
+    _write_json(folder / "config.json", config)
+    tokens = {"eos_token_id": ends, "pad_token_id": tokenizer.pad_id}
+    _write_json(folder / GENERATION, {"do_sample": True, **generation, **tokens})
+
+
+def read_model(folder: Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Policy:
+    """Open a Hugging Face directory (ours or transformers') as a policy in `dtype`; checks names, shapes, values."""
     if not (folder / WEIGHTS).exists() and (folder / f"{WEIGHTS}.index.json").exists():
-        raise MrClassicError(f"{folder}: the weights are in several files; save them as one (a larger max_shard_size).")
+        raise MrClassicError(f"{folder}: the weights are in several files; `mrclassic model import` makes them one.")
+    shape = _shape(folder)
     try:
-        shape = Shape.from_config(json.loads((folder / "config.json").read_text(encoding="utf-8")))
-        tensors = load_file(folder / WEIGHTS)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+        tensors = load_file(folder / WEIGHTS)  # mapped, not read: each is in memory while it is copied
+        generation = _generation(folder / GENERATION)
+    except (OSError, ValueError, AttributeError, SafetensorError) as error:
         raise CorruptCheckpoint(f"{folder}: the model cannot be read ({error}).") from error
     decoder = Decoder(shape)
+    for weight in decoder.parameters():
+        weight.data = torch.empty_like(weight, dtype=dtype)
     from_named(decoder, tensors)
     for name, weight in decoder.named_parameters():
         if not bool(torch.isfinite(weight).all()):
             raise CorruptCheckpoint(f"{folder / WEIGHTS}: {name} holds values that are not finite.")
-    return Policy(decoder.to(choose_device(device)), Tokenizer.load(folder))
+    return Policy(decoder.to(choose_device(device)), Tokenizer.load(folder), generation)
+
+
+def _generation(path: Path) -> dict[str, Any]:
+    """How to draw from the model, where its folder says so; the tokens that end a reply are the tokenizer's affair."""
+    told = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return {key: value for key, value in told.items() if not key.endswith("_token_id")}
+
+
+def _shape(folder: Path) -> Shape:
+    try:
+        return Shape.from_config(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CorruptCheckpoint(f"{folder}: the model cannot be read ({error}).") from error
 
 
 def save(
@@ -105,8 +132,9 @@ def load(path: Path, device: str = "auto") -> Policy:
 
 
 def load_for_replies(path: Path, device: str = "auto", dtype: str = "auto") -> Policy:
-    """The checkpoint at `path` as it answers a person; see `Policy.for_replies`."""
-    policy = load(path, device).for_replies(dtype)
+    """The checkpoint at `path` as it answers a person, in `policy.reply_dtype`."""
+    verify(path)
+    policy = read_model(path, device, reply_dtype(_shape(path), choose_device(device), dtype))
     policy.decoder.requires_grad_(False)
     return policy
 

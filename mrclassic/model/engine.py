@@ -194,8 +194,8 @@ class Engine:
         return moved
 
     def _ended(self, row: _Row) -> str | None:
-        token, request = row.tokens[-1], row.request
-        if (token == self.policy.tokenizer.end_id and not request.ignore_end) or (request.stop and self._stopped(row)):
+        request, ends = row.request, self.policy.tokenizer.end_ids
+        if (row.tokens[-1] in ends and not request.ignore_end) or (request.stop and self._stopped(row)):
             return "stop"
         return "length" if len(row.tokens) >= row.limit else None
 

@@ -41,13 +41,13 @@ class _RMSNorm(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
         x, weight, inverse = ctx.saved_tensors
-        size = x.shape[-1]
+        shape, size = x.shape, x.shape[-1]
         x, gradient, inverse = x.view(-1, size), gradient.reshape(-1, size), inverse.view(-1, 1)
         both = x * gradient
         # d/dx = inverse (g w - x inverse^2 mean(x g w)): the part along x does not change the norm.
         along = torch.mm(both, weight[:, None]).float() * inverse.float().pow(3) / -size
         back = (gradient * weight).mul_(inverse).addcmul_(x, along.to(x.dtype))
-        return back.view(ctx.saved_tensors[0].shape), torch.mm(inverse.t(), both)[0], None
+        return back.view(shape), torch.mm(inverse.t(), both)[0], None
 
 
 def swiglu(gate_up: Tensor) -> Tensor:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 
@@ -19,10 +20,12 @@ FP32_REPLIES = 20_000_000
 
 @dataclass(frozen=True)
 class Policy:
-    """The network, its tokenizer, and where it computes."""
+    """The network, its tokenizer, and where it computes. `generation`: how its makers would draw from it
+    (`generation_config.json`, without the tokens that end a reply); it travels with the weights."""
 
     decoder: Decoder
     tokenizer: Tokenizer
+    generation: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.tokenizer.size > self.shape.vocab_size:
@@ -56,14 +59,21 @@ class Policy:
         return cls(decoder.to(choose_device(device)), Tokenizer.train(texts, wanted.vocab_size))
 
     def cast(self, dtype: torch.dtype) -> Policy:
-        """A copy with its weights in `dtype` (the rotary table stays float32)."""
-        twin = Decoder(self.shape).to(self.device)
-        for target, source in zip(twin.parameters(), self.decoder.parameters(), strict=True):
-            target.data = source.data.detach().clone().to(dtype)
-        return Policy(twin, self.tokenizer)
+        """A copy with its weights in `dtype` (the rotary table stays float32, and is shared)."""
+        with torch.device("meta"):
+            twin = Decoder(self.shape)
+        weights = self.decoder.named_parameters()
+        twin.load_state_dict({name: each.detach().to(dtype, copy=True) for name, each in weights}, assign=True)
+        twin.rotary_table = self.decoder.rotary_table
+        return replace(self, decoder=twin)
 
     def for_replies(self, wanted: str = "auto") -> Policy:
-        """The copy that answers a person: see `FP32_REPLIES`; larger models in the format that is fast here."""
-        small = wanted == "auto" and self.device.type == "cpu" and self.shape.parameters <= FP32_REPLIES
-        dtype = torch.float32 if small else choose_dtype(self.device, wanted)
+        """The copy that answers a person, in `reply_dtype`."""
+        dtype = reply_dtype(self.shape, self.device, wanted)
         return self if dtype == self.dtype else self.cast(dtype)
+
+
+def reply_dtype(shape: Shape, device: torch.device, wanted: str = "auto") -> torch.dtype:
+    """The format of replies: see `FP32_REPLIES`; larger models in the one that is fast on `device`."""
+    small = wanted == "auto" and device.type == "cpu" and shape.parameters <= FP32_REPLIES
+    return torch.float32 if small else choose_dtype(device, wanted)

@@ -10,19 +10,17 @@ The end token belongs to the reply: a model that is not trained on it never lear
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from jinja2 import TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as Backend
 from tokenizers.pre_tokenizers import ByteLevel
 
 from mrclassic.errors import MrClassicError
+from mrclassic.model.template import compiled
 
 Message = Mapping[str, str]
 
@@ -41,18 +39,33 @@ _SPLIT = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 
 
 class Tokenizer:
-    """A vocabulary with its chat template."""
+    """A vocabulary with its chat template.
+
+    `end` is the token that closes a reply, and that training teaches; `ends` are the ids of others that end one, too.
+    `eos` is what a template means by eos_token: not always the same.
+    """
 
     def __init__(
-        self, backend: Backend, template: str = TEMPLATE, *, end: str = END, pad: str = PAD, begin: str = ""
+        self,
+        backend: Backend,
+        template: str = TEMPLATE,
+        *,
+        end: str = END,
+        pad: str = PAD,
+        begin: str = "",
+        eos: str | None = None,
+        ends: Iterable[int] = (),
     ) -> None:
+        backend.no_truncation()
+        backend.no_padding()
         self.backend = backend
         self.template = template
-        self.end, self.pad, self.begin = end, pad, begin
+        self.end, self.pad, self.begin, self.eos = end, pad, begin, end if eos is None else eos
         self.end_id, self.pad_id = self._id(end), self._id(pad)
+        self.end_ids = frozenset((self.end_id, *ends))
         added = backend.get_added_tokens_decoder()
         self._special = tuple(token.content for token in added.values() if token.special)
-        self._render = _compiled(template)
+        self._render = compiled(template)
         self._cached = lru_cache(maxsize=65536)(self._encode_rendered)
 
     def _id(self, token: str) -> int:
@@ -82,15 +95,31 @@ class Tokenizer:
         backend.train_from_iterator(texts, trainer)
         return cls(backend)
 
-    @property
+    @cached_property
     def size(self) -> int:
-        """How many ids the tokenizer can produce; the model's vocabulary may be larger."""
-        return int(self.backend.get_vocab_size())
+        """One more than the highest id that the tokenizer can produce; the model's vocabulary may be larger."""
+        return max(self.backend.get_vocab().values()) + 1
 
     def encode(self, text: str) -> list[int]:
         """Ids of plain text: what looks like a role token in it is read as mere letters."""
         backend = self._literal if any(token in text for token in self._special) else self.backend
-        return list(backend.encode(text, add_special_tokens=False).ids)
+        ids = list(backend.encode(self._lead + text, add_special_tokens=False).ids)
+        lead = self._lead_ids
+        return ids[len(lead) :] if ids[: len(lead)] == lead else self._plain(text)
+
+    def _plain(self, text: str) -> list[int]:
+        return list(self.backend.encode(text, add_special_tokens=False).ids)
+
+    @cached_property
+    def _lead(self) -> str:
+        """What stands before text where the vocabulary would otherwise put a space there (SentencePiece's habit): in a
+        conversation it follows other text, and has none."""
+        lead, both = self._plain("\n"), self._plain("\nx")
+        return "\n" if both[: len(lead)] == lead and both[len(lead) :] != self._plain("x") else ""
+
+    @cached_property
+    def _lead_ids(self) -> list[int]:
+        return self._plain(self._lead)
 
     @cached_property
     def _literal(self) -> Backend:
@@ -128,11 +157,10 @@ class Tokenizer:
 
     def render(self, messages: Sequence[Message], generate: bool = True) -> str:
         """The conversation as the template writes it; raises MrClassicError where the template refuses it."""
-        names = {"bos_token": self.begin, "eos_token": self.end, "pad_token": self.pad}
-        try:
-            return self._render(messages=list(messages), add_generation_prompt=generate, **names)
-        except TemplateError as error:
-            raise MrClassicError(f"The model's chat template cannot write this conversation ({error}).") from error
+        names = {"bos_token": self.begin, "eos_token": self.eos, "pad_token": self.pad}
+        return self._render(
+            messages=list(messages), add_generation_prompt=generate, tools=None, documents=None, **names
+        )
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of `ids`, special tokens left out."""
@@ -145,9 +173,13 @@ class Tokenizer:
     def save(self, folder: Path, context: int) -> None:
         """Write `tokenizer.json`, `tokenizer_config.json` and `chat_template.jinja` as transformers reads them."""
         (folder / "tokenizer.json").write_text(self.backend.to_str(pretty=True), encoding="utf-8")
+        self.save_settings(folder, context)
+
+    def save_settings(self, folder: Path, context: int) -> None:
+        """Write what stands beside `tokenizer.json`."""
         config: dict[str, Any] = {
             "tokenizer_class": "PreTrainedTokenizerFast",
-            "eos_token": self.end,
+            "eos_token": self.eos,
             "pad_token": self.pad,
             "model_max_length": context,
             "clean_up_tokenization_spaces": False,
@@ -171,29 +203,28 @@ class Tokenizer:
             raise MrClassicError(f"{path}: not a tokenizer file ({error}).") from error
         jinja = folder / "chat_template.jinja"
         template = jinja.read_text(encoding="utf-8") if jinja.exists() else config.get("chat_template")
-        end, pad, begin = (_content(config.get(key)) for key in ("eos_token", "pad_token", "bos_token"))
+        eos, pad, begin = (content(config.get(key)) for key in ("eos_token", "pad_token", "bos_token"))
+        ends = _ends(folder / "generation_config.json")
+        end = backend.id_to_token(ends[0]) if ends else eos
         if not template or not end:
             raise MrClassicError(f"{folder}: the tokenizer has no chat template or no end token.")
-        return cls(backend, template, end=end, pad=pad or end, begin=begin or "")
+        return cls(backend, template, end=end, pad=pad or end, begin=begin or "", eos=eos or "", ends=ends)
 
 
-def _compiled(template: str) -> Callable[..., str]:
-    """What renders `template`. The environment and the two functions are those that transformers gives a template."""
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
-    environment.globals["raise_exception"] = _raise_exception
-    environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
-    try:
-        return environment.from_string(template).render
-    except TemplateError as error:
-        raise MrClassicError(f"The model's chat template cannot be read ({error}).") from error
-
-
-def _raise_exception(message: str) -> NoReturn:
-    raise TemplateError(message)
-
-
-def _content(token: str | Mapping[str, Any] | None) -> str | None:
+def content(token: str | Mapping[str, Any] | None) -> str | None:
+    """The text of a special token, which `tokenizer_config.json` gives with or without its properties."""
     return token["content"] if isinstance(token, Mapping) else token
+
+
+def _ends(path: Path) -> list[int]:
+    """The ids that end a reply; the first closes it in the chat template."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8")).get("eos_token_id")
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, AttributeError) as error:
+        raise MrClassicError(f"{path}: it cannot be read ({error}).") from error
+    return [] if found is None else [found] if isinstance(found, int) else list(found)
 
 
 class Incremental:

@@ -20,6 +20,7 @@ from mrclassic.curricula.contract import Curriculum
 from mrclassic.errors import MrClassicError, Refused, UsageError
 from mrclassic.home import Home
 from mrclassic.model import checkpoint
+from mrclassic.model.adapters import Lora
 from mrclassic.model.device import choose_device, choose_dtype, set_threads
 from mrclassic.model.manifest import CorruptCheckpoint, Manifest, manifest, verify
 from mrclassic.model.policy import Policy
@@ -27,6 +28,7 @@ from mrclassic.rewards.contract import Weighted
 from mrclassic.settings import Settings
 from mrclassic.store import Checkpoint, Run, Store, curation
 from mrclassic.tasks.arms import Arms
+from mrclassic.training.fits import Fit
 from mrclassic.training.suites import PHRASINGS, Suite, SuiteResult, measure, recall, recall_in_talk, skill
 
 Say = Callable[[str], None]
@@ -52,6 +54,13 @@ def alone(home: Home, what: str, words: str) -> Iterator[None]:
         except BlockingIOError:
             raise Refused(words) from None
         yield
+
+
+def fresh_name(home: Home, method: str) -> str:
+    """The id of a checkpoint that is made now by `method`."""
+    name = f"{datetime.now(UTC).strftime('%Y%m%d-%H%M%S')}-{method}"
+    taken = sum((home.checkpoints / other).exists() for other in (name, f"{name}-2", f"{name}-3"))
+    return f"{name}-{taken + 1}" if taken else name
 
 
 class Workplace:
@@ -121,10 +130,7 @@ class Workplace:
         state: Mapping[str, Tensor] | None = None,
     ) -> Checkpoint:
         """Save `policy` (float32) as a candidate and enter it in the store."""
-        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-        name = f"{stamp}-{method}"
-        taken = sum((self.home.checkpoints / other).exists() for other in (name, f"{name}-2", f"{name}-3"))
-        name = f"{name}-{taken + 1}" if taken else name
+        name = fresh_name(self.home, method)
         saved = checkpoint.save(
             policy,
             self.home.checkpoints / name,
@@ -159,6 +165,13 @@ class Workplace:
             self.store.checkpoints.set_status(row.id, "promoted")
             self.store.checkpoints.use(row.id)
         return True
+
+    @property
+    def fit(self) -> Fit:
+        """How training is made to fit the device, as the settings say."""
+        own = self.settings.training
+        lora = Lora(own.lora, words(own.lora_targets)) if own.lora else None
+        return Fit(lora, own.checkpoint_activations, own.optimizer_state)
 
     def learnt(self, parent: Parent) -> bool:
         """Whether `parent` knows every entry of the book."""

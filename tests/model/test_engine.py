@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import micro
 import pytest
 import torch
@@ -12,6 +14,7 @@ from mrclassic.errors import UsageError
 from mrclassic.model.engine import Completion, Engine, Event, Request
 from mrclassic.model.policy import Policy
 from mrclassic.model.sampling import Knobs, transform
+from mrclassic.model.tokenizer import Tokenizer
 
 POLICY = micro.policy(loud=8.0)
 CONTEXT = POLICY.shape.context
@@ -201,6 +204,16 @@ def test_the_end_token_ends_a_row_unless_ignored() -> None:
         assert end not in row.tokens[:-1]
     ignored = Engine(policy, 4).generate([Request(PROMPT, n=50, max_new=80, seed=1, ignore_end=True)])[0]
     assert all(len(row.tokens) == 80 and row.finish_reason == "length" for row in ignored)
+
+
+@pytest.mark.parametrize("stride", [1, 8])
+def test_every_end_token_of_the_model_ends_a_row(stride: int) -> None:
+    """An imported model may have several: Llama 3 ends a turn with one, a text with another."""
+    request = Request(PROMPT, max_new=12, seed=5)
+    said = alone(request)[0].tokens
+    other = replace(POLICY, tokenizer=Tokenizer(POLICY.tokenizer.backend, ends=[said[3]]))
+    (row,) = Engine(other, 2, stride).generate([request])[0]
+    assert (row.tokens, row.finish_reason) == (said[: said.index(said[3]) + 1], "stop")
 
 
 def test_a_stop_string_ends_a_row_when_it_appears_across_tokens() -> None:

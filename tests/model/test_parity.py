@@ -115,14 +115,15 @@ def test_a_sharded_model_is_refused_in_a_sentence(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"model_type": "gpt2"}, "Llama family"),
-        ({"attention_bias": True}, "attention_bias"),
+        ({"model_type": "gpt2"}, "Llama, Qwen2 and Qwen3 families"),
+        ({"attention_bias": True}, "missing"),
+        ({"mlp_bias": True}, "mlp_bias"),
         ({"hidden_act": "gelu"}, "hidden_act"),
-        ({"rope_parameters": {"rope_type": "llama3", "factor": 8.0, "rope_theta": 1e4}}, "llama3"),
+        ({"rope_parameters": {"rope_type": "dynamic", "factor": 8.0, "rope_theta": 1e4}}, "dynamic"),
         ({"hidden_size": 64}, "do not fit"),
         ({"num_hidden_layers": 3}, "missing"),
         ({"num_hidden_layers": 1}, "unknown"),
-        ({"num_attention_heads": None}, "cannot be read"),
+        ({"num_attention_heads": None}, "says nothing of num_attention_heads"),
         ({"vocab_size": 100}, "tokens"),
     ],
 )
