@@ -1,11 +1,12 @@
-"""One supervised update: the loss falls on replies, their end token included. Hatching and the book stand on it."""
+"""One supervised update: the loss falls on replies, their end token included. Hatching and the book stand on it; base
+training shares its second half."""
 
 from __future__ import annotations
 
 import math
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mrclassic.book import Entry
 from mrclassic.model.tokenizer import Message, Tokenizer
@@ -19,14 +20,18 @@ from mrclassic.training.trainee import Schedule
 def update(state: State, rows: Sequence[Row], schedule: Schedule) -> StepReport:
     """Train on `rows` as one batch; a loss or gradient that is not finite is discarded."""
     begun = time.perf_counter()
-    loss = state.trainee.cross_entropy(rows)
+    return move(state, state.trainee.cross_entropy(rows), schedule, {"rows": float(len(rows))}, begun)
+
+
+def move(state: State, loss: float, schedule: Schedule, metrics: Mapping[str, float], begun: float) -> StepReport:
+    """The second half of an update: one step from the gradients gathered so far, of a mean token loss of `loss`."""
     rate = schedule.rate(state.step)
     norm = state.trainee.update(rate) if math.isfinite(loss) else math.nan
     state.trainee.discard()
     applied = math.isfinite(norm)
     state.step += 1
-    metrics = {"loss": loss, "grad_norm": norm, "learning_rate": rate, "rows": float(len(rows))}
-    return StepReport(state.step, metrics, seconds=time.perf_counter() - begun, applied=applied)
+    numbers = {"loss": loss, "grad_norm": norm, "learning_rate": rate, **metrics}
+    return StepReport(state.step, numbers, seconds=time.perf_counter() - begun, applied=applied)
 
 
 def shuffled(seed: int, place: int, size: int, purpose: str = "order") -> int:
