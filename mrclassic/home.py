@@ -51,7 +51,8 @@ class Home:
     @property
     def folders(self) -> tuple[Path, ...]:
         """Every folder inside the root."""
-        return (self.checkpoints, self.runs, self.plugins, self.tasks, self.nights, self.logs, self.run)
+        within = (self.checkpoints, self.runs, self.plugins, self.tasks, self.documents)
+        return (*within, self.nights, self.logs, self.run)
 
     @property
     def database(self) -> Path:
@@ -87,6 +88,11 @@ class Home:
     def tasks(self) -> Path:
         """Datasets of practice, put here or fetched by `mrclassic task add`: a folder a task."""
         return self.root / "tasks"
+
+    @property
+    def documents(self) -> Path:
+        """The owner's notes, made into what can be learned and asked: a file a document."""
+        return self.root / "documents"
 
     @property
     def nights(self) -> Path:

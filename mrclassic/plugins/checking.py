@@ -9,13 +9,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
-from mrclassic import curricula, tasks
+from mrclassic import curricula
 from mrclassic.errors import MrClassicError
 from mrclassic.plugins import checking_others, trying
 from mrclassic.plugins.find import Kind, Plugin, in_file
 from mrclassic.plugins.remote import Remote
 from mrclassic.rewards import names as rewards
 from mrclassic.rewards.calls import number
+from mrclassic.tasks.catalogue import BUILT_IN
 
 Severity = Literal["error", "warning"]
 
@@ -68,7 +69,7 @@ def check(path: Path) -> list[Finding]:
 
 def built_in(kind: Kind) -> Sequence[str]:
     """The names that are taken."""
-    return {"reward": rewards(), "task": tasks.names(None), "curriculum": tuple(curricula.BUILT_IN)}[kind]
+    return {"reward": rewards(), "task": tuple(BUILT_IN), "curriculum": tuple(curricula.BUILT_IN)}[kind]
 
 
 def _read(plugin: Plugin, names: Mapping[str, int]) -> Found:

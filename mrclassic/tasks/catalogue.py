@@ -27,14 +27,17 @@ BUILT_IN = {
     "triviaqa": "mrclassic.tasks.trivia:task",
     "knights": "mrclassic.tasks.knights:task",
     "stories": "mrclassic.tasks.stories:task",
+    "documents": "mrclassic.tasks.documents:task",
 }
+_BESIDE = "documents"  # its files lie beside the folder of the tasks; without any it is not listed
 NOTHING: Mapping[str, Task] = MappingProxyType({})
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
 def names(folder: Path | None = None) -> list[str]:
     """Every task: the built-in ones, then the owner's in `folder` (the home's)."""
-    return [*BUILT_IN, *sorted(_own(folder))]
+    built_in = [name for name in BUILT_IN if name != _BESIDE or place(name, folder) is not None]
+    return [*built_in, *sorted(_own(folder))]
 
 
 def get(name: str, folder: Path | None = None, more: Mapping[str, Task] = NOTHING) -> Task:
@@ -44,7 +47,7 @@ def get(name: str, folder: Path | None = None, more: Mapping[str, Task] = NOTHIN
     if name not in BUILT_IN and name in more:
         return more[name]
     if name not in BUILT_IN and name not in own:
-        raise UsageError(f"There is no task {name!r}; {_nearest(name, [*BUILT_IN, *own, *more])}")
+        raise UsageError(f"There is no task {name!r}; {_nearest(name, [*names(folder), *more])}")
     return make(name, place(name, folder))
 
 
@@ -52,7 +55,12 @@ def place(name: str, folder: Path | None) -> Path | None:
     """Where the owner's files of that task are, if there are any."""
     if name not in BUILT_IN:
         return _own(folder).get(name)
-    return folder / name if folder is not None and (folder / name).is_dir() else None
+    if folder is None:
+        return None
+    if name == _BESIDE:
+        found = folder.parent / name
+        return found if any(found.glob("*.jsonl")) else None
+    return folder / name if (folder / name).is_dir() else None
 
 
 def make(name: str, place: Path | None) -> Task:

@@ -1,0 +1,128 @@
+"""`mrclassic data add|list|drop`: the owner's notes, made into something that the model can be asked about."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mrclassic.cli import common
+
+_SHOWN = 10  # faults of a file
+
+app = typer.Typer(
+    name="data",
+    help="Your notes: add them, and the model can learn what they say (mrclassic train documents).",
+    no_args_is_help=True,
+)
+
+
+@app.command()
+def add(
+    ctx: typer.Context,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Text, Markdown or JSON lines.")],
+    teacher: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="An OpenAI-compatible server that writes retellings and questions."),
+    ] = None,
+    model: Annotated[str | None, typer.Option("--teacher-model", help="The model that is asked there.")] = None,
+    key: Annotated[
+        str | None,
+        typer.Option("--teacher-key", metavar="VARIABLE", help="Environment variable with the server's key."),
+    ] = None,
+    versions: Annotated[
+        int | None, typer.Option(min=1, max=50, help="Tellings of each passage, its own included (default: 5).")
+    ] = None,
+    json: common.JsonFlag = False,
+) -> None:
+    """Take up notes: cut into passages, retold in other words, and asked about. Half of the questions are held out.
+
+    Lines of "Q: ..." and "A: ..." are questions of your own. JSON rows have a "text", or a "question" and its "answer",
+    or both. The same file again replaces what it was. Without a teacher, rules do it all, and nothing leaves the
+    machine.
+
+    Example: mrclassic data add notes.md diary.txt
+    """
+    from mrclassic.errors import UsageError
+
+    if (teacher is None) != (model is None) or (key is not None and teacher is None):
+        raise UsageError("A teacher needs its address and its model: --teacher URL --teacher-model NAME.")
+    session = common.session(ctx)
+    from contextlib import ExitStack
+
+    from mrclassic.cli.progress import Bar
+    from mrclassic.mind.teacher import KEY, Teacher
+    from mrclassic.night.documents import add as take_up
+    from mrclassic.tasks.documents.retellings import VERSIONS
+
+    with ExitStack() as open_:
+        teaching = None
+        passed = lambda total, done: None  # noqa: E731
+        if teacher is not None and model is not None:
+            teaching = open_.enter_context(Teacher(teacher, model, key or KEY))
+            passed = open_.enter_context(Bar("passages")).planned
+        found = take_up(
+            session.home, files, versions=versions or VERSIONS, teacher=teaching, say=common.say, passed=passed
+        )
+    for each in found:
+        for fault in each.faults[:_SHOWN]:
+            common.say(fault)
+        if len(each.faults) > _SHOWN:
+            common.say(f"... and {len(each.faults) - _SHOWN:,} more.")
+    if json:
+        common.emit([{**each.document.facts, "new": each.new, "faults": each.faults} for each in found])
+        return
+    for each in found:
+        facts = each.document.facts
+        common.out(_line(facts) if each.new else f"{facts['id']}: there already, and the same.")
+    common.say("`mrclassic train documents` learns what they say.")
+
+
+@app.command("list")
+def list_(ctx: typer.Context, json: common.JsonFlag = False) -> None:
+    """List the documents: passages, retellings, and questions.
+
+    Example: mrclassic data list
+    """
+    from mrclassic.tasks.documents import shelf
+
+    found = [shelf.load(path).facts for path in shelf.paths(common.session(ctx).home.documents)]
+    if json:
+        common.emit(found)
+        return
+    for facts in found:
+        common.out(_line(facts))
+    if not found:
+        common.say("There are no documents yet; `mrclassic data add FILE` takes your notes.")
+
+
+@app.command()
+def drop(
+    ctx: typer.Context,
+    documents: Annotated[list[str], typer.Argument(metavar="ID...", help="As `data list` names them.")],
+    json: common.JsonFlag = False,
+) -> None:
+    """Take documents out of the home. What a model has learned of them stays in its weights.
+
+    Example: mrclassic data drop notes-3f2a9c1e
+    """
+    from mrclassic.tasks.documents import shelf
+
+    home = common.session(ctx).home
+    found = dict.fromkeys(shelf.find(name, home.documents) for name in documents)
+    for path in found:
+        path.unlink(missing_ok=True)
+    gone = [path.name.removesuffix(shelf.ENDING) for path in found]
+    if json:
+        common.emit(gone)
+        return
+    for name in gone:
+        common.out(f"{name} is dropped.")
+
+
+def _line(facts: dict[str, object]) -> str:
+    return (
+        f"{facts['id']}: {facts['passages']:,} passages, {facts['retellings']:,} retellings, {facts['questions']:,} "
+        f"questions ({facts['held_out']:,} held out), by {facts['made']}, from {facts['source']}"
+    )
