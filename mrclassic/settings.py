@@ -104,6 +104,21 @@ class Book(_Section):
     batch: int = Field(default=64, ge=1, description="Entries an update; below 32 a small model forgets.")
 
 
+class Training(_Section):
+    """How a model of any size is made to fit the device."""
+
+    lora: int = Field(default=0, ge=0, le=1024, description="Rank of adapters; 0 trains all weights.")
+    lora_targets: str = Field(
+        default="q,k,v,o,gate,up,down", min_length=1, description="The projections that get adapters."
+    )
+    checkpoint_activations: bool = Field(
+        default=False, description="Compute layers again in the backward pass: less memory, a third more time."
+    )
+    optimizer_state: Literal["full", "8bit", "factored"] = Field(
+        default="full", description="full, 8bit (needs torchao) or factored."
+    )
+
+
 class Practice(_Section):
     """How a night practises what can be checked."""
 
@@ -147,6 +162,7 @@ class Settings(_Section):
     mind: Mind = Mind()
     night: Night = Night()
     book: Book = Book()
+    training: Training = Training()
     practice: Practice = Practice()
     gate: Gate = Gate()
     ui: Ui = Ui()

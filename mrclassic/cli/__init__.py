@@ -19,6 +19,7 @@ from mrclassic.cli import (
     chat,
     common,
     daemon,
+    data,
     doctor,
     evaluate,
     hatch,
@@ -89,7 +90,7 @@ def _register() -> None:
     for verb in verbs:
         app.command()(verb)
     app.command("eval")(evaluate.evaluate)
-    for group in (train.app, model.app, task.app, plugin.app, lab.app, daemon.app):
+    for group in (train.app, data.app, model.app, task.app, plugin.app, lab.app, daemon.app):
         app.add_typer(group)
 
 

@@ -6,13 +6,15 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from mrclassic.cli import common
+from mrclassic.cli import common, fitting, train_base
 
-app = typer.Typer(name="train", help="Train by one method: the book, GRPO, or self-play.", no_args_is_help=True)
+app = typer.Typer(name="train", help="Train by one method: a corpus, the book, GRPO, self-play.", no_args_is_help=True)
+app.command()(train_base.base)
 
 Advantage = Literal["centred", "standardised"]
 Kind = Literal["dr_grpo", "dapo", "grpo", "gspo"]
 Estimator = Literal["k1", "k3", "none"]
+Form = Literal["retell", "blank", "both"]
 
 From = Annotated[str | None, typer.Option("--from", help="Checkpoint to begin from (default: the one in use).")]
 Steps = Annotated[int | None, typer.Option(min=1, help="Number of updates.")]
@@ -36,6 +38,11 @@ def book(
     everything: Annotated[bool, typer.Option("--all", help="Train the whole book even if nothing new waits.")] = False,
     seed: Seed = 0,
     resume: Resume = None,
+    lora: fitting.Lora = None,
+    targets: fitting.Targets = None,
+    recompute: fitting.Recompute = None,
+    optimizer_state: fitting.OptimizerState = None,
+    plan: fitting.Plan = False,
     json: common.JsonFlag = False,
 ) -> None:
     """Learn the entries of the book that are new, among all the old ones; use the result if nothing was forgotten.
@@ -46,17 +53,21 @@ def book(
 
     common.only(ctx, "resume")
     common.one_length(epochs=epochs, steps=steps)
-    session = common.session(ctx)
+    session = fitting.session(ctx, lora, targets, recompute, optimizer_state)
     from mrclassic.cli.progress import Bar
+    from mrclassic.night import study
     from mrclassic.night.judging import NEW, OLD
-    from mrclassic.night.study import study_book
     from mrclassic.night.workplace import Workplace, alone
 
     busy = "A night is practising, or the book is being trained; what waits is learnt by it, or after it."
     with session.store() as store, alone(session.home, "night", busy):
         work = Workplace(session.home, session.settings, store, common.say)
+        if plan:
+            order = study.Order(study.recipe(work, seed=seed, epochs=epochs), steps, work.fit)
+            _tell(study.plan(work, order, origin), json)
+            return
         with Bar("book") as bar:
-            facts = study_book(
+            facts = study.study_book(
                 work,
                 origin=origin,
                 epochs=epochs,
@@ -90,15 +101,94 @@ def book(
         common.say("It is in use now.")
 
 
-def _practise(ctx: typer.Context, order: object, json: bool) -> None:
-    session = common.session(ctx)
+@app.command()
+def documents(
+    ctx: typer.Context,
+    origin: From = None,
+    form: Annotated[
+        Form | None,
+        typer.Option(help="retell: all versions are read; blank: one, and blanks are filled; both (default: retell)."),
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the tellings (default: 40).")] = None,
+    steps: Steps = None,
+    seed: Seed = 0,
+    resume: Resume = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(min=0.0, help="The highest rate of the schedule (default: 0.001).")
+    ] = None,
+    lora: fitting.Lora = None,
+    targets: fitting.Targets = None,
+    recompute: fitting.Recompute = None,
+    optimizer_state: fitting.OptimizerState = None,
+    plan: fitting.Plan = False,
+    json: common.JsonFlag = False,
+) -> None:
+    """Learn what your notes say, with the book replayed; use the result if held-out questions gained and nothing was
+    forgotten.
+
+    Example: mrclassic train documents --form both
+    """
+    from mrclassic.errors import Refused
+
+    common.only(ctx, "resume")
+    common.one_length(epochs=epochs, steps=steps)
+    session = fitting.session(ctx, lora, targets, recompute, optimizer_state)
     from mrclassic.cli.progress import Bar
-    from mrclassic.night.drill import Order, drill
+    from mrclassic.night import documents as notes
+    from mrclassic.night.workplace import Workplace, alone
+    from mrclassic.training.documents import Settings
+
+    given = {"form": form, "epochs": epochs, "learning_rate": learning_rate, "seed": seed}
+    settings = Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    busy = "A night is practising, or the book is being trained; the documents can be learned after it."
+    with session.store() as store, alone(session.home, "night", busy):
+        work = Workplace(session.home, session.settings, store, common.say)
+        if plan:
+            _tell(notes.plan(work, notes.Order(settings, steps, fit=work.fit), origin), json)
+            return
+        with Bar("documents") as bar:
+            facts = notes.learn(
+                work, settings, origin=origin, steps=steps, resume=resume, watch=bar, planned=bar.planned
+            )
+    if json:
+        common.emit(facts)
+    else:
+        common.say(f"{facts.checkpoint}: {facts.steps} updates in {facts.seconds:.0f} s.")
+        for name, score in facts.after.items():
+            common.say(f"  {name:<20} {facts.before[name]:6.1%} -> {score:6.1%}")
+        for question in facts.forgotten[:10]:
+            common.say(f"  forgot: {' '.join(question.split())}")
+    if not facts.promoted:
+        raise Refused(f"Not used, kept as the candidate {facts.checkpoint}: {' '.join(facts.reasons)}")
+    if not json:
+        common.say("It is in use now.")
+
+
+def _tell(plan: object, json: bool) -> None:
+    """Print a plan: it is what was asked for, so it goes to standard output."""
+    from mrclassic.errors import MrClassicError
+    from mrclassic.night.fitting import Plan
+
+    if not isinstance(plan, Plan):
+        raise MrClassicError("The checkpoint cannot be read; `mrclassic doctor` says what is wrong with it.")
+    if json:
+        common.emit(plan.facts())
+        return
+    for line in plan.lines():
+        common.out(line)
+
+
+def _practise(session: common.Session, order: object, plan_only: bool, json: bool) -> None:
+    from mrclassic.cli.progress import Bar
+    from mrclassic.night.drill import Order, drill, plan
     from mrclassic.night.workplace import Workplace
 
     assert isinstance(order, Order)
     with session.store() as store:
         work = Workplace(session.home, session.settings, store, common.say)
+        if plan_only:
+            _tell(plan(work, order), json)
+            return
         with Bar(order.method) as bar:
             facts = drill(work, order, watch=bar, planned=bar.planned)
     if json:
@@ -167,6 +257,11 @@ def grpo_(
     reference_every: Annotated[int | None, _knob("Updates after which the reference moves; 0 is never.", min=0)] = None,
     mask_truncated: Annotated[bool | None, _knob("Answers cut off at the limit teach nothing.")] = None,
     redraws: Annotated[int | None, _knob("Rounds of drawing again where all answers scored alike.", min=0)] = None,
+    lora: fitting.Lora = None,
+    targets: fitting.Targets = None,
+    recompute: fitting.Recompute = None,
+    optimizer_state: fitting.OptimizerState = None,
+    plan: fitting.Plan = False,
     json: common.JsonFlag = False,
 ) -> None:
     """Practise with GRPO: groups of answers, scored by the task's verifier, with book entries replayed.
@@ -208,7 +303,7 @@ def grpo_(
         replay,
         {name: value for name, value in knobs.items() if value is not None},
     )
-    _practise(ctx, order, json)
+    _practise(fitting.session(ctx, lora, targets, recompute, optimizer_state), order, plan, json)
 
 
 @app.command()
@@ -221,6 +316,11 @@ def selfplay(
     resume: Resume = None,
     learning_rate: Rate = None,
     replay: Replay = None,
+    lora: fitting.Lora = None,
+    targets: fitting.Targets = None,
+    recompute: fitting.Recompute = None,
+    optimizer_state: fitting.OptimizerState = None,
+    plan: fitting.Plan = False,
     json: common.JsonFlag = False,
 ) -> None:
     """Let the model ask itself questions and answer them; code computes who is right.
@@ -243,4 +343,4 @@ def selfplay(
         learning_rate=learning_rate,
         replay=replay,
     )
-    _practise(ctx, order, json)
+    _practise(fitting.session(ctx, lora, targets, recompute, optimizer_state), order, plan, json)

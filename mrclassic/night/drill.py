@@ -11,10 +11,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mrclassic.night import practice
+from mrclassic.model.tokenizer import Tokenizer
+from mrclassic.night import fitting, practice
 from mrclassic.night.recorder import StoreRecorder, Watch
 from mrclassic.night.workplace import Workplace
 from mrclassic.training import grpo, selfplay
+from mrclassic.training.fits import Fit
 from mrclassic.training.journal import Journal
 from mrclassic.training.suites import Suite, recall, skill, summary
 
@@ -53,6 +55,7 @@ class Order:
     replay: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)  # fields of grpo.Settings
     recipe: practice.Recipe | None = None  # what all of that came to, when the run began
+    fit: Fit | None = None  # none: as the settings say
 
 
 def drill(
@@ -66,26 +69,21 @@ def drill(
     begun = time.monotonic()
     if order.resume is not None:
         order = _resumed(work, order)
+    fit = order.fit or work.fit
     on = practice.subject(work, order.tasks, order.rewards)
+    if (wanted := plan(work, order)) is not None:
+        wanted.table.check()
     parent = work.parent(order.origin)
     suites = _suites(work, on)
     before = work.measure(parent.policy, suites)
-    recipe = order.recipe or practice.recipe(
-        work,
-        parent.policy,
-        on,
-        seed=order.seed,
-        learning_rate=order.learning_rate,
-        replay=order.replay,
-        options=order.options,
-    )
+    recipe = _recipe(work, order, parent.policy.tokenizer, on)
     success = {name: result.score for name, result in before.items()}
     steps = order.steps
     if steps is None:
-        each = practice.seconds_per_step(order.method, parent.policy, work, on, recipe, success)
+        each = practice.seconds_per_step(order.method, parent.policy, work, on, recipe, success, fit)
         steps = max(1, int((order.minutes or 5.0) * 60 / each))
-    order = replace(order, steps=steps, origin=parent.row.id, recipe=recipe)
-    state = grpo.start(parent.policy, recipe.grpo, work.dtype)
+    order = replace(order, steps=steps, origin=parent.row.id, recipe=recipe, fit=fit)
+    state = grpo.start(parent.policy, recipe.grpo, work.dtype, fit)
     with work.run(order.method, order, parent.row.id, resume=order.resume) as run:
         folder = work.home.runs / f"run-{run}"
         state.journal = Journal(folder / grpo.JOURNAL)
@@ -126,6 +124,32 @@ def drill(
     )
 
 
+def plan(work: Workplace, order: Order) -> fitting.Plan | None:
+    """What an update of such a run is, and its memory, from the checkpoint's `config.json` and tokenizer alone. None
+    where they cannot be read: to say so, or to take an ancestor, is for `Workplace.parent`."""
+    row = fitting.origin(work, order.origin)
+    found = fitting.unloaded(work, row)
+    if found is None:
+        return None
+    on = practice.subject(work, order.tasks, order.rewards)
+    recipe = _recipe(work, order, found.tokenizer, on)
+    load = fitting.practising(on, recipe, order.method, found.tokenizer)
+    update = f"{load.drawn} completions of up to {load.learned} tokens an update, {recipe.replay} book entries replayed"
+    return fitting.plan(work, row, found.shape, order.method, update, order.fit or work.fit, load)
+
+
+def _recipe(work: Workplace, order: Order, tokenizer: Tokenizer, on: practice.Subject) -> practice.Recipe:
+    return order.recipe or practice.recipe(
+        work,
+        tokenizer,
+        on,
+        seed=order.seed,
+        learning_rate=order.learning_rate,
+        replay=order.replay,
+        options=order.options,
+    )
+
+
 def _suites(work: Workplace, on: practice.Subject) -> list[Suite]:
     """The book by heart, and held-out items of what is practised now and of what the settings say."""
     arms = {name: each for each in (work.practised(), on.arms) for name in each.names}
@@ -140,4 +164,5 @@ def _resumed(work: Workplace, order: Order) -> Order:
     given["recipe"] = practice.Recipe(
         grpo.Settings(**recipe["grpo"]), selfplay.Settings(**recipe["selfplay"]), recipe["replay"]
     )
-    return Order(**{**given, "resume": row.id})
+    # Runs of before there was a choice trained all weights.
+    return Order(**{**given, "resume": row.id, "fit": Fit.of(given.get("fit") or {})})

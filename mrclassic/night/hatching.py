@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mrclassic.errors import MrClassicError, UsageError
+from mrclassic.model.shapes import SHAPES
 from mrclassic.night.recorder import StoreRecorder, Watch
 from mrclassic.night.workplace import Workplace
 from mrclassic.store import Checkpoint
-from mrclassic.training import hatch, loop
+from mrclassic.training import fits, hatch, loop
 from mrclassic.training.sentinel import SUPERVISED, Sentinel
 from mrclassic.training.state import State
 from mrclassic.training.suites import RECALL, summary
@@ -54,6 +55,10 @@ def hatch_model(
     if not work.entries:
         raise MrClassicError(f"{work.home.book} holds no entries; a model needs something to say.")
     recipe = replace(hatch.RECIPES[size], seed=seed)
+    width = min(SHAPES[size].context, 512)
+    load = fits.Load(recipe.batch, width, width // 2)
+    place = fits.Place(work.device.type, work.dtype.itemsize)
+    fits.check(SHAPES[size], fits.WHOLE, load, place, fits.free_memory(work.device), str(work.device))
     length = f"{steps or recipe.steps}" if minutes is None else f"{minutes:g}m"
     folder = work.home.runs / f"hatch-{size}-{seed}-{length}-{work.digest}"
     if steps is not None:

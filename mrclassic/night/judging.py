@@ -20,6 +20,7 @@ from mrclassic.model.policy import Policy
 from mrclassic.night.gate import GateVerdict, Kind, SuiteScores, judge
 from mrclassic.night.report import Change
 from mrclassic.night.workplace import Parent, Workplace
+from mrclassic.tasks.arms import Arms
 from mrclassic.training.suites import PHRASINGS, TALK, Suite, SuiteResult, recall, recall_in_talk, skill
 
 NEW, OLD = "new_entries", "old_entries"
@@ -28,12 +29,22 @@ MASTERED = 0.97  # from here on a level is guarded; below, it flips on too many 
 
 class Bench:
     """The suites of one session, measured on the parent when made. `items` of each level, another choice by `rotation`,
-    so that months of sessions cannot fit them. `seconds` is how long the measuring took."""
+    so that months of sessions cannot fit them. With `asked`, levels of which held-out items are the target, the book's
+    new entries go on waiting. `seconds` is how long the measuring took."""
 
-    def __init__(self, work: Workplace, parent: Parent, *, items: int, rotation: int, practised: bool) -> None:
-        self.work, self.parent, self.practised = work, parent, practised
+    def __init__(
+        self,
+        work: Workplace,
+        parent: Parent,
+        *,
+        items: int,
+        rotation: int,
+        practised: bool,
+        asked: Arms | None = None,
+    ) -> None:
+        self.work, self.parent, self.practised, self.asked = work, parent, practised, asked
         known = set(parent.manifest.book)
-        self.fresh = [entry for entry in work.entries if entry.hash not in known]
+        self.fresh = [entry for entry in work.entries if entry.hash not in known and asked is None]
         self.old = [entry for entry in work.entries if entry.hash in known]
         self.new = frozenset(entry.hash for entry in self.fresh)
         self.arms = work.practised()
@@ -43,7 +54,8 @@ class Bench:
         self.seconds = time.monotonic() - begun
 
     def _suites(self, items: int, rotation: int) -> list[Suite]:
-        levels = [skill(self.arms, arm, items, rotation) for arm in self.arms.names]
+        every = {name: arms for arms in (self.arms, self.asked) if arms is not None for name in arms.names}
+        levels = [skill(arms, name, items, rotation) for name, arms in every.items()]
         book = (recall(self.fresh, NEW), recall(self.old, OLD), recall_in_talk(self.old), self.work.phrasings())
         return [suite for suite in (*book, *levels) if suite.probes]
 
@@ -88,7 +100,7 @@ class Bench:
     def _kind(self, name: str) -> Kind | None:
         if name == PHRASINGS:
             return None
-        if name == NEW:
+        if name == NEW or (self.asked is not None and name in self.asked.names):
             return "target"
         if name == OLD or name in self.mastered:
             return "guard"

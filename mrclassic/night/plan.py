@@ -30,6 +30,7 @@ class Plan:
     mastered: tuple[str, ...]
     stages: tuple[PlannedStage, ...]
     measuring: float
+    memory: tuple[str, ...] = ()
 
     def lines(self) -> tuple[str, ...]:
         """The plan in words."""
@@ -45,4 +46,4 @@ class Plan:
         if not self.stages:
             lines.append("Nothing waits and everything it practises is mastered: there is nothing to gain tonight.")
         lines.append(f"Measuring before and after: about {self.measuring / 60:.1f} min of {self.minutes:g}.")
-        return tuple(lines)
+        return (*lines, *self.memory)

@@ -10,6 +10,7 @@ from typing import Any
 from mrclassic.book import Entry
 from mrclassic.curricula.contract import Curriculum, Draw, Outcome
 from mrclassic.model.policy import Policy
+from mrclassic.model.tokenizer import Tokenizer
 from mrclassic.night.recorder import StoreRecorder
 from mrclassic.night.workplace import Workplace, words
 from mrclassic.rewards.contract import Weighted
@@ -18,6 +19,7 @@ from mrclassic.tasks.base import Item, keyed
 from mrclassic.training import grpo, loop, selfplay, supervised
 from mrclassic.training.aside import ITEMS as ASIDE
 from mrclassic.training.aside import looking
+from mrclassic.training.fits import Fit
 from mrclassic.training.report import StepReport
 from mrclassic.training.rows import Row
 from mrclassic.training.sentinel import REINFORCED, SELF_PLAYED, Sentinel
@@ -53,7 +55,7 @@ class Recipe:
 
 def recipe(
     work: Workplace,
-    policy: Policy,
+    tokenizer: Tokenizer,
     on: Subject,
     *,
     seed: int,
@@ -68,7 +70,7 @@ def recipe(
     together = grpo.Settings(
         prompts=own.prompts,
         group=own.group,
-        max_new=room(policy.tokenizer, shown),
+        max_new=room(tokenizer, shown),
         learning_rate=rate,
         beta=own.beta,
         seed=seed,
@@ -176,10 +178,11 @@ def seconds_per_step(
     on: Subject,
     recipe: Recipe,
     success: Mapping[str, float],
+    fit: Fit,
     trials: int = 4,
 ) -> float:
     """The time of one update, measured on a copy that is thrown away."""
-    state = grpo.start(policy, recipe.grpo, work.dtype)
+    state = grpo.start(policy, recipe.grpo, work.dtype, fit)
     stage = Stage(name, state, on, work.curriculum(on.arms, success), recipe, work.entries)
     times = []
     for _ in range(trials):

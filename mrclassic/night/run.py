@@ -15,7 +15,7 @@ from mrclassic.book import load as read_book
 from mrclassic.errors import MrClassicError
 from mrclassic.model.manifest import manifest
 from mrclassic.model.policy import Policy
-from mrclassic.night import practice, study
+from mrclassic.night import drill, practice, study
 from mrclassic.night.gate import GateVerdict
 from mrclassic.night.judging import NEW, Bench
 from mrclassic.night.plan import Plan, PlannedStage
@@ -78,6 +78,8 @@ class Night:
 
     def __init__(self, work: Workplace, wishes: Wishes) -> None:
         self.work, self.wishes = work, wishes
+        self.fit = work.fit
+        self.memory = self._memory()
         self.parent: Parent = work.parent()
         self.number = (last.id if (last := work.store.nights.last()) else 0) + 1
         self.seed = self.number if wishes.seed is None else wishes.seed
@@ -85,7 +87,7 @@ class Night:
         self.subject = practice.subject(work)
         self.recipe = practice.recipe(
             work,
-            self.parent.policy,
+            self.parent.policy.tokenizer,
             self.subject,
             seed=self.seed,
             learning_rate=wishes.learning_rate,
@@ -113,7 +115,22 @@ class Night:
         if len(bench.mastered) < len(bench.success):
             stages += self._practice_stages(left)
         chosen = tuple(stage for stage in stages if stage.steps > 0)
-        return Plan(self.wishes.minutes, self.parent.row.id, len(self.new), bench.mastered, chosen, measuring)
+        return Plan(
+            self.wishes.minutes, self.parent.row.id, len(self.new), bench.mastered, chosen, measuring, self.memory
+        )
+
+    def _memory(self) -> tuple[str, ...]:
+        """The tables of the night's stages, before a model is loaded; raises MrClassicError where one does not fit."""
+        work = self.work
+        study_ = study.Order(study.recipe(work, seed=0), fit=self.fit)
+        plans = [
+            study.plan(work, study_, None),
+            *(drill.plan(work, drill.Order(name)) for name in ("grpo", "selfplay")),
+        ]
+        for each in plans:
+            if each is not None:
+                each.table.check()
+        return tuple(line for each in plans if each is not None for line in each.lines())
 
     def _practice_stages(self, left: float) -> list[PlannedStage]:
         """GRPO and, of sums, self-play within `left` seconds."""
@@ -135,12 +152,12 @@ class Night:
 
     def _practice_seconds(self, method: str) -> float:
         return practice.seconds_per_step(
-            method, self.parent.policy, self.work, self.subject, self.recipe, self.bench.success
+            method, self.parent.policy, self.work, self.subject, self.recipe, self.bench.success, self.fit
         )
 
     def _book_seconds(self) -> float:
         """The time of one book update, measured on a copy that is thrown away."""
-        state = book.start(self.parent.policy, self.book, self.work.dtype)
+        state = book.start(self.parent.policy, self.book, self.work.dtype, None, self.fit)
         times = []
         for _ in range(_TRIALS):
             begun = time.monotonic()
@@ -215,11 +232,12 @@ class Night:
             if planned.name == "book":
                 state, outcome = study.train(
                     work, training.policy, self.parent, self.new, self.book, run, recorder,
-                    steps=planned.steps, stopping=stopping,
+                    steps=planned.steps, fit=self.fit, stopping=stopping,
                 )  # fmt: skip
                 # The moments go on from here; the weights of this stage are not those of the night.
                 tensors = state.trainee.tensors().items()
-                training.moments = {name: tensor for name, tensor in tensors if not name.startswith("master.")}
+                moments = {name: tensor for name, tensor in tensors if not name.startswith("master.")}
+                training.moments = None if self.fit.lora else moments  # those of adapters end with them
                 training.learned_book = outcome.ended != "stopped"
             else:
                 state, outcome = self._practise(planned, training, recorder, stopping)
@@ -234,7 +252,7 @@ class Night:
         self, planned: PlannedStage, training: _Training, recorder: StoreRecorder, stopping: Callable[[], bool]
     ) -> tuple[State, loop.Outcome]:
         settings = replace(self.recipe.grpo, seed=self.seed * 10 + (planned.name == "selfplay"))
-        state = grpo.start(training.policy, settings, self.work.dtype)
+        state = grpo.start(training.policy, settings, self.work.dtype, self.fit)
         chooser = self.work.curriculum(self.subject.arms, self.bench.success)
         stage = practice.Stage(planned.name, state, self.subject, chooser, self.recipe, self.work.entries)
         outcome = stage.run(planned.steps, recorder, stopping)

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mrclassic.model.policy import Policy
+from mrclassic.night import fitting
 from mrclassic.night.judging import Bench
 from mrclassic.night.recorder import StoreRecorder, Watch
 from mrclassic.night.workplace import Parent, Workplace
 from mrclassic.training import book, loop
+from mrclassic.training.fits import WHOLE, Fit
 from mrclassic.training.memories import memories
 from mrclassic.training.sentinel import SUPERVISED, Sentinel
 from mrclassic.training.state import State
@@ -29,6 +31,7 @@ class Order:
 
     book: book.Settings
     steps: int | None = None
+    fit: Fit = WHOLE
 
 
 @dataclass(frozen=True)
@@ -66,10 +69,11 @@ def train(
     *,
     steps: int,
     resume: bool = False,
+    fit: Fit,
     stopping: Callable[[], bool] = lambda: False,
 ) -> tuple[State, loop.Outcome]:
     """The training itself, through the shared loop, from `policy`."""
-    state = book.start(policy, settings, work.dtype, work.moments(parent.row))
+    state = book.start(policy, settings, work.dtype, work.moments(parent.row), fit)
     skills = memories(policy, seed=settings.seed)
     folder = work.home.runs / f"run-{run}"
     if resume and state.resume(folder):
@@ -86,6 +90,17 @@ def train(
     return state, outcome
 
 
+def plan(work: Workplace, order: Order, origin: str | None) -> fitting.Plan | None:
+    """What an update of the book is, and its memory; see `drill.plan`."""
+    row = fitting.origin(work, origin)
+    found = fitting.unloaded(work, row)
+    if found is None:
+        return None
+    load = fitting.studying(order.book, found.shape)
+    update = f"{order.book.batch} entries an update, {order.book.epochs} times the whole book"
+    return fitting.plan(work, row, found.shape, "book", update, order.fit, load)
+
+
 def study_book(
     work: Workplace,
     *,
@@ -100,11 +115,14 @@ def study_book(
 ) -> Studied | None:
     """Train the book from the checkpoint in use (or `origin`); None if nothing waits, unless `everything` is asked."""
     begun = time.monotonic()
-    order = Order(recipe(work, seed=seed, epochs=epochs), steps)
+    order = Order(recipe(work, seed=seed, epochs=epochs), steps, work.fit)
     if resume is not None:
         former = work.resumable(resume, "book")
-        order = Order(book.Settings(**former.settings["book"]), former.settings["steps"])
+        settings = book.Settings(**former.settings["book"])
+        order = Order(settings, former.settings["steps"], Fit.of(former.settings.get("fit", {})))
         origin = former.parent_checkpoint
+    if (wanted := plan(work, order, origin)) is not None:
+        wanted.table.check()
     parent = work.parent(origin)
     if work.learnt(parent) and not everything and resume is None:
         return None
@@ -115,8 +133,9 @@ def study_book(
         folder = work.home.runs / f"run-{run}"
         recorder = StoreRecorder(work.store, run, folder, watch, work.say)
         state, outcome = train(
-            work, parent.policy, parent, bench.new, order.book, run, recorder, steps=total, resume=resume is not None
-        )
+            work, parent.policy, parent, bench.new, order.book, run, recorder,
+            steps=total, resume=resume is not None, fit=order.fit,
+        )  # fmt: skip
         recorder.save(state)  # whatever ends the measuring does not cost the training
         policy = state.trainee.full_policy()
         after = bench.measure(policy)
@@ -129,7 +148,8 @@ def study_book(
             step=state.step,
             known=bench.known(after),
             metrics=summary(after),
-            state=state.trainee.tensors(),
+            # Moments of adapters are of no use once those are merged.
+            state=None if order.fit.lora else state.trainee.tensors(),
         )
         refused = () if verdict.promoted else verdict.reasons
         if not refused and not work.use(row, instead_of=parent.wanted):

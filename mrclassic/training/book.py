@@ -17,6 +17,7 @@ from mrclassic.book import Entry
 from mrclassic.model.policy import Policy
 from mrclassic.tasks.base import keyed
 from mrclassic.training import supervised
+from mrclassic.training.fits import WHOLE, Fit
 from mrclassic.training.report import StepReport
 from mrclassic.training.rows import Row
 from mrclassic.training.state import State
@@ -41,10 +42,17 @@ class Settings:
         return max(1, math.ceil(self.epochs * shown / max(1, round(self.batch * (1 - self.replay)))))
 
 
-def start(policy: Policy, settings: Settings, dtype: torch.dtype, moments: Mapping[str, Tensor] | None = None) -> State:
-    """Begin from `policy` (float32); `moments` are the optimizer's from an earlier session."""
-    trainee = Trainee(policy, dtype)
-    if moments is not None:
+def start(
+    policy: Policy,
+    settings: Settings,
+    dtype: torch.dtype,
+    moments: Mapping[str, Tensor] | None = None,
+    fit: Fit = WHOLE,
+) -> State:
+    """Begin from `policy` (float32); `moments` are the optimizer's from an earlier session. Those of adapters belong to
+    adapters that are merged by now."""
+    trainee = Trainee(policy, dtype, fit, seed=settings.seed)
+    if moments is not None and fit.lora is None:
         trainee.restore(moments, masters=False)
     return State(trainee, settings.seed)
 

@@ -23,6 +23,7 @@ from mrclassic.tasks.base import Item
 from mrclassic.training import policy_gradient as pg
 from mrclassic.training import room
 from mrclassic.training.advantages import ADVANTAGES
+from mrclassic.training.fits import WHOLE, Fit
 from mrclassic.training.losses import Estimator, Kind, Loss
 from mrclassic.training.report import StepReport
 from mrclassic.training.rollouts import Group, Rolled, group_metrics, roll_out, rollouts_of, size_of, step_report
@@ -115,12 +116,11 @@ class Update:
     groups: tuple[GroupOutcome, ...] = field(default=())
 
 
-def start(policy: Policy, settings: Settings, dtype: torch.dtype) -> State:
+def start(policy: Policy, settings: Settings, dtype: torch.dtype, fit: Fit = WHOLE) -> State:
     """Begin from `policy` (float32), which also is the reference."""
-    state = State(Trainee(policy, dtype), settings.seed)
+    state = State(Trainee(policy, dtype, fit, seed=settings.seed), settings.seed)
     if settings.objective.anchored:
-        state.reference = policy.cast(dtype)
-        state.reference.decoder.requires_grad_(False)
+        state.reference = state.trainee.reference(moving=settings.reference_every > 0)
         if settings.reference_every:
             state.facts["reference"] = 0  # it will move, so it is saved with the rest
     return state

@@ -18,6 +18,7 @@ from mrclassic.training.state import State
 
 Ended = Literal["done", "paused", "rolled back", "stopped", "interrupted"]
 Aside = Callable[[State], Look]
+SAVING = 0.02  # the largest share of the time that may go into saving
 
 
 class Recorder(Protocol):
@@ -69,6 +70,7 @@ def run(
     wait, and the run then goes on from what was saved before.
     """
     begun = saved = time.monotonic()
+    took = 0.0  # the last saving
     sentinel.recall(state.seen)
     if aside is not None and not sentinel.history.looks:
         sentinel.history.look(aside(state), state.step)
@@ -96,10 +98,13 @@ def run(
                     recorder.alarm(report.step, last)
                 break
             if due and sentinel.healthy():
-                good, seen = state.snapshot(), sentinel.memory()
-            if time.monotonic() - saved >= save_seconds:
+                good, seen = state.snapshot(good), sentinel.memory()
+            wait = max(save_seconds, took / SAVING) if save_seconds else 0.0  # 0: after every update
+            if time.monotonic() - saved >= wait:
+                saving = time.monotonic()
                 _save(state, sentinel, recorder)
                 saved = time.monotonic()
+                took = saved - saving
         state.seen = sentinel.memory()
         if ended == "interrupted" or asked():
             recorder.save(state)

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mrclassic.model.device import rounded
 from mrclassic.model.engine import Completion, Engine, Request
 from mrclassic.model.policy import Policy
 from mrclassic.training.losses import Loss, Size, Tally, Tokens, clipped
@@ -53,7 +54,8 @@ def sample(
         )
         for place, ids in enumerate(prompts)
     ]
-    return Engine(policy, slots).generate(requests)
+    # The cache has room for every slot: no more of them than rows.
+    return Engine(policy, min(slots, rounded(len(prompts) * group))).generate(requests)
 
 
 def rollout(prompt: Sequence[int], completion: Completion, advantage: float) -> Rollout:

@@ -41,7 +41,8 @@ class State:
         """Those of the trainee, and of a reference that was moved since the run started."""
         tensors = self.trainee.tensors()
         if self.reference is not None and "reference" in self.facts:
-            tensors |= {f"reference.{name}": weight for name, weight in self.reference.decoder.named_parameters()}
+            named = self.reference.decoder.named_parameters()
+            tensors |= {f"reference.{name}": weight for name, weight in named if name in self.trainee.learned}
         return tensors
 
     def _take(self, tensors: Mapping[str, Tensor]) -> None:
@@ -62,9 +63,15 @@ class State:
             anchor.copy_(weight)
         self.facts["reference"] = self.step
 
-    def snapshot(self) -> Snapshot:
-        """A copy in memory, to roll back to."""
-        tensors = {name: tensor.detach().clone() for name, tensor in self.tensors().items()}
+    @torch.no_grad()
+    def snapshot(self, over: Snapshot | None = None) -> Snapshot:
+        """A copy in memory, to roll back to; written over an older one where that is given."""
+        tensors = dict(over.tensors) if over is not None else {}
+        for name, tensor in self.tensors().items():
+            if name in tensors:
+                tensors[name].copy_(tensor)
+            else:
+                tensors[name] = tensor.detach().clone()
         return Snapshot(self.step, tensors, json.loads(json.dumps(self.facts)))
 
     def roll_back(self, to: Snapshot) -> None:

@@ -1,4 +1,5 @@
-"""A model being trained: weights in the fast number format, float32 masters, AdamW, and exact saving of all of it."""
+"""A model being trained: weights in the fast number format, float32 masters, their optimizer, and exact saving of all
+of it. What learns are all weights, or adapters beside them that stay as they are (see `model.adapters`)."""
 
 from __future__ import annotations
 
@@ -9,11 +10,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mrclassic.model import adapters
 from mrclassic.model.policy import Policy
+from mrclassic.training import fits
+from mrclassic.training.fits import Fit
+from mrclassic.training.optimizers import Kind, Optimizer
 from mrclassic.training.rows import Batch, Row, buckets, collate
 from mrclassic.training.scoring import score
-
-_MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
 @dataclass(frozen=True)
@@ -33,18 +36,58 @@ class Schedule:
 
 
 class Trainee:
-    """`policy` computes (bfloat16 where that is fast) and also generates; `masters` are what the optimizer moves."""
+    """`policy` computes (bfloat16 where that is fast) and also generates; `learned` are those of its weights that are
+    trained, by name, and `masters` the float32 originals of them that the optimizer moves."""
 
-    def __init__(self, source: Policy, dtype: torch.dtype, *, weight_decay: float = 0.01, beta2: float = 0.95) -> None:
-        """Train a copy of `source`, whose float32 weights become the masters."""
-        self.policy = source.cast(dtype)
-        self.masters = [weight.detach().clone().float() for weight in source.decoder.parameters()]
-        matrices = [weight for weight in self.masters if weight.ndim > 1]
-        vectors = [weight for weight in self.masters if weight.ndim <= 1]
-        groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-        self.optimizer = torch.optim.AdamW(groups, lr=0.0, betas=(0.9, beta2), eps=1e-8, fused=True)
-        self.token_budget = 8192 if source.device.type == "cpu" else 65536  # of a microbatch
-        self.slots = 256  # rows of a rollout at a time
+    def __init__(
+        self,
+        source: Policy,
+        dtype: torch.dtype,
+        fit: Fit = fits.WHOLE,
+        *,
+        seed: int = 0,
+        weight_decay: float = 0.01,
+        beta2: float = 0.95,
+        optimizer: Kind = "adamw",
+    ) -> None:
+        """Train a copy of `source`, whose weights become the masters; with adapters (drawn by `seed`) the weights of
+        `source` itself are kept for merging, and a copy is made only where `dtype` is another."""
+        self.fit = fit
+        if fit.lora is None:
+            self.policy = source.cast(dtype)
+        else:
+            self._source = source
+            self._base = adapters.sharing(source if source.dtype == dtype else source.cast(dtype))
+            self.policy = self._adapted(seed)
+        self.policy.decoder.recompute = fit.recompute
+        named = self.policy.decoder.named_parameters()
+        self.learned = {name: weight for name, weight in named if weight.requires_grad}
+        originals = source.decoder.parameters() if fit.lora is None else self.learned.values()
+        self.masters = [weight.detach().to(torch.float32, copy=True) for weight in originals]
+        by_name = dict(zip(self.learned, self.masters, strict=True))
+        kind = fits.optimizer(optimizer, fit)
+        self.optimizer = Optimizer(kind, by_name, weight_decay=weight_decay, beta2=beta2)
+        self.token_budget = fits.token_budget(  # of a microbatch
+            source.shape, fit, fits.Place(source.device.type, dtype.itemsize), fits.total_memory(source.device)
+        )
+        self.slots = fits.SLOTS  # rows of a rollout at a time
+
+    def _adapted(self, seed: int = 0) -> Policy:
+        """The frozen weights under adapters that change nothing yet."""
+        assert self.fit.lora is not None
+        policy = adapters.sharing(self._base)
+        adapters.attach(policy.decoder, self.fit.lora, seed)
+        return policy
+
+    def reference(self, moving: bool) -> Policy:
+        """The policy as it is before the first update, frozen: with adapters it is the same weights without them, or,
+        where it is to move, with some of its own."""
+        if self.fit.lora is None:
+            policy = self.policy.cast(self.policy.dtype)
+        else:
+            policy = self._adapted() if moving else self._base
+        policy.decoder.requires_grad_(False)
+        return policy
 
     # -- forward
 
@@ -69,17 +112,14 @@ class Trainee:
     # -- update
 
     def update(self, rate: float, clip: float = 1.0, refuse: Callable[[float], bool] = lambda norm: False) -> float:
-        """One AdamW step of the masters from the gradients gathered so far. Returns the gradient's norm before
+        """One step of the masters from the gradients gathered so far. Returns the gradient's norm before
         clipping; where that is not finite, or one to `refuse`, nothing moves."""
-        weights = list(self.policy.decoder.parameters())
-        for master, weight in zip(self.masters, weights, strict=True):
+        for master, weight in zip(self.masters, self.learned.values(), strict=True):
             master.grad = None if weight.grad is None else weight.grad.float()
             weight.grad = None
         norm = float(torch.nn.utils.clip_grad_norm_(self.masters, clip))
         if math.isfinite(norm) and not refuse(norm):
-            for group in self.optimizer.param_groups:
-                group["lr"] = rate
-            self.optimizer.step()
+            self.optimizer.step(rate)
             self._publish()
         for master in self.masters:
             master.grad = None
@@ -87,45 +127,48 @@ class Trainee:
 
     def discard(self) -> None:
         """Drop the gradients gathered so far."""
-        for weight in self.policy.decoder.parameters():
+        for weight in self.learned.values():
             weight.grad = None
 
     @torch.no_grad()
     def _publish(self) -> None:
-        for weight, master in zip(self.policy.decoder.parameters(), self.masters, strict=True):
+        for weight, master in zip(self.learned.values(), self.masters, strict=True):
             weight.copy_(master)
 
     # -- saving
 
     def full_policy(self) -> Policy:
-        """A float32 copy with the masters as weights: what a checkpoint holds."""
-        twin = self.policy.cast(torch.float32)
+        """A float32 copy with the masters as weights, or merged in: what a checkpoint holds."""
+        twin = (self.policy if self.fit.lora is None else self._source).cast(torch.float32)
+        if self.fit.lora is not None:
+            adapters.attach(twin.decoder, self.fit.lora)
+        named = dict(twin.decoder.named_parameters())
         with torch.no_grad():
-            for weight, master in zip(twin.decoder.parameters(), self.masters, strict=True):
-                weight.copy_(master)
+            for name, master in zip(self.learned, self.masters, strict=True):
+                named[name].copy_(master)
+        adapters.merge(twin.decoder)
+        twin.decoder.requires_grad_(True)
         return twin
 
     def tensors(self) -> dict[str, Tensor]:
         """Masters and optimizer moments by name: everything that an exact continuation needs."""
         state: dict[str, Tensor] = {}
-        names = [name for name, _ in self.policy.decoder.named_parameters()]
-        for name, master in zip(names, self.masters, strict=True):
+        for name, master in self.optimizer.masters.items():
             state[f"master.{name}"] = master
-            for key, value in self.optimizer.state.get(master, {}).items():
-                state[f"{key}.{name}"] = value.reshape(1) if value.ndim == 0 else value
+            state |= {f"{key}.{name}": value for key, value in self.optimizer.state(name).items()}
         return state
 
     @torch.no_grad()
     def restore(self, state: Mapping[str, Tensor], *, masters: bool = True) -> None:
         """Take over what `tensors` gave; with `masters=False` only the moments (warm Adam on new weights)."""
-        names = [name for name, _ in self.policy.decoder.named_parameters()]
-        for name, master in zip(names, self.masters, strict=True):
+        moments: dict[str, dict[str, Tensor]] = {}
+        for each, tensor in state.items():
+            key, _, name = each.partition(".")
+            if key not in ("master", "reference"):
+                moments.setdefault(name, {})[key] = tensor
+        for name, master in self.optimizer.masters.items():
             if masters:
                 master.copy_(state[f"master.{name}"])
-            if f"exp_avg.{name}" in state:
-                # Copies, on the master's device: a state read from disk lies in the CPU's memory.
-                kept = {key: state[f"{key}.{name}"].to(master.device, copy=True) for key in _MOMENTS}
-                self.optimizer.state[master] = {**kept, "step": kept["step"].reshape(()).float()}
-            elif masters:
-                self.optimizer.state.pop(master, None)  # `tensors` gave it before the first update: there were none
+            if not self.optimizer.restore(name, moments.get(name, {})) and masters:
+                self.optimizer.forget(name)  # `tensors` gave it before the first update: there were none
         self._publish()

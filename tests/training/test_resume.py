@@ -4,104 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import micro
 import pytest
 import torch
+from methods import BOOK, METHODS, advance, same
 
-from mrclassic.curricula.bandit import Bandit
 from mrclassic.errors import MrClassicError
-from mrclassic.rewards.contract import Weighted
-from mrclassic.tasks import arithmetic
-from mrclassic.tasks.base import keyed
-from mrclassic.training import book, grpo, hatch, selfplay
-from mrclassic.training.report import StepReport
-from mrclassic.training.rows import row
-from mrclassic.training.state import State
+from mrclassic.training import book
 
 DTYPES = [pytest.param(torch.float32, id="fp32"), pytest.param(torch.bfloat16, id="bf16")]
-ENTRIES = list(micro.ENTRIES)
-
-
-@dataclass(frozen=True)
-class Method:
-    """How a method begins from nothing, and one update of it."""
-
-    start: Callable[[torch.dtype], State]
-    step: Callable[[State], StepReport]
-
-
-def share_of_vowels(completions: list, **columns: object) -> list[float]:
-    texts = [completion[0]["content"] for completion in completions]
-    return [sum(one in "aeiou" for one in text) / max(1, len(text)) for text in texts]
-
-
-REWARDS = (Weighted("vowels", share_of_vowels),)
-
-
-def replay(state: State) -> list:
-    policy = state.trainee.policy
-    return [row(policy.tokenizer, ENTRIES[state.step % len(ENTRIES)].messages, policy.shape.context)]
-
-
-_HATCH = hatch.Settings(steps=10, batch=8, learning_rate=1e-2, warmup=2, seed=5)
-_BOOK = book.Settings(batch=8, learning_rate=1e-2, warmup=2, seed=5)
-_GRPO = grpo.Settings(prompts=3, group=4, max_new=8, learning_rate=5e-3, warmup=2, seed=5)
-_PLAY = selfplay.Settings(questions=6, fixed=2, group=3, max_new=8, learning_rate=5e-3, warmup=2, seed=5)
-
-
-def _book_step(state: State) -> StepReport:
-    policy = state.trainee.policy
-    items = [arithmetic.sample(keyed("skill", at), "1") for at in range(7)]
-    skills = [
-        row(policy.tokenizer, [*item.messages, {"role": "assistant", "content": item.trace}], 96) for item in items
-    ]
-    rows = book.draw(state, ENTRIES, frozenset({ENTRIES[0].hash}), skills, _BOOK)
-    return book.step(state, rows, _BOOK, 10)
-
-
-def _items(state: State, chooser: Bandit, count: int) -> list:
-    draws = chooser.propose(count, keyed(state.seed, "curriculum", state.step))
-    return [arithmetic.sample(keyed(state.seed, state.step, at), draw.arm) for at, draw in enumerate(draws)]
-
-
-def _grpo_step(state: State) -> StepReport:
-    chooser = Bandit(["1", "2"])
-    return grpo.step(state, lambda n: _items(state, chooser, n), REWARDS, _GRPO, lambda: replay(state)).report
-
-
-def _play_step(state: State) -> StepReport:
-    return selfplay.step(state, _items(state, Bandit(["1"]), 2), REWARDS, _PLAY, lambda: replay(state)).report
-
-
-METHODS = {
-    "hatch": Method(
-        lambda dtype: hatch.start(micro.SHAPE, ENTRIES, _HATCH, dtype),  # type: ignore[arg-type]
-        lambda state: hatch.step(state, hatch.draw(state, ENTRIES, _HATCH), _HATCH),
-    ),
-    "book": Method(lambda dtype: book.start(micro.policy(), _BOOK, dtype), _book_step),
-    "grpo": Method(lambda dtype: grpo.start(micro.policy(), _GRPO, dtype), _grpo_step),
-    "selfplay": Method(lambda dtype: grpo.start(micro.policy(), grpo.Settings(seed=5), dtype), _play_step),
-}
-
-
-def same(one: State, two: State) -> bool:
-    left, right = one.trainee.tensors(), two.trainee.tensors()
-    return (
-        (one.step, one.facts, list(left)) == (two.step, two.facts, list(right))
-        and all(torch.equal(left[name], right[name]) for name in left)
-        and micro.digest(one.trainee.full_policy()) == micro.digest(two.trainee.full_policy())
-        and micro.digest(one.trainee.policy) == micro.digest(two.trainee.policy)
-    )
-
-
-def advance(method: Method, state: State, steps: int) -> State:
-    while state.step < steps:
-        assert method.step(state).applied
-    return state
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -136,7 +49,7 @@ def test_rolling_back_restores_exactly(name: str, at: int) -> None:
 
 def test_warm_moments_go_on_without_the_old_weights() -> None:
     old = advance(METHODS["book"], METHODS["book"].start(torch.float32), 3)
-    warm = book.start(micro.policy(seed=1), _BOOK, torch.float32, old.trainee.tensors())
+    warm = book.start(micro.policy(seed=1), BOOK, torch.float32, old.trainee.tensors())
     assert micro.digest(warm.trainee.full_policy()) == micro.digest(micro.policy(seed=1))
     moments = {name: tensor for name, tensor in warm.trainee.tensors().items() if not name.startswith("master.")}
     assert moments

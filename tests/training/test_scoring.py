@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import micro
 import pytest
 import torch
@@ -9,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mrclassic.model.sampling import Knobs, transform
+from mrclassic.training import scoring
 from mrclassic.training.rows import Row, collate
 from mrclassic.training.scoring import _packed, _unpacked, score
 from mrclassic.training.trainee import Trainee
@@ -40,7 +45,14 @@ def plainly(policy, batch, temperature: float, top_p: float, top_k: int):  # typ
 @pytest.mark.parametrize(
     ("temperature", "top_p", "top_k"), [(1.0, 1.0, 0), (0.7, 1.0, 0), (1.0, 0.8, 0), (1.3, 0.9, 12), (1.0, 1.0, 1)]
 )
-def test_scores_and_gradients_are_those_of_a_log_softmax(temperature: float, top_p: float, top_k: int) -> None:
+@pytest.mark.parametrize("parts", [False, True], ids=["whole", "in parts"])
+def test_scores_and_gradients_are_those_of_a_log_softmax(
+    temperature: float, top_p: float, top_k: int, parts: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if parts:  # of 32 tokens by 128 targets, which divide neither
+        monkeypatch.setattr(scoring, "LARGE", 0)
+        monkeypatch.setattr(scoring, "PART", 32 * 128)
+        monkeypatch.setattr(scoring, "_PART_ROWS", 100)
     policy, batch = Trainee(POLICY, torch.float32).policy, batch_of(12)
     weight = torch.randn(len(batch.next), generator=torch.Generator().manual_seed(1))
     found = score(policy, batch, temperature, top_p, top_k)
@@ -74,8 +86,10 @@ def test_what_was_kept_once_stays_kept() -> None:
     assert again.logp.isfinite().all()
 
 
-def test_near_certainty_the_gradient_does_not_round_to_nothing() -> None:
+@pytest.mark.parametrize("large", [0, scoring.LARGE], ids=["in parts", "whole"])
+def test_near_certainty_the_gradient_does_not_round_to_nothing(large: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """In bfloat16 the numbers below 1 are 0.004 apart: 1 - p taken there would be 0 for most of what is known well."""
+    monkeypatch.setattr(scoring, "LARGE", large)
     trainee = Trainee(POLICY, torch.bfloat16)
     decoder = trainee.policy.decoder
     with torch.no_grad():
@@ -87,6 +101,72 @@ def test_near_certainty_the_gradient_does_not_round_to_nothing() -> None:
     assert float(found.logp.detach()) < 0
     found.logp.sum().backward()
     assert trainee.policy.decoder.norm.grad.abs().max() > 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    size=st.integers(1, 40),
+    vocabulary=st.integers(2, 70),
+    part=st.integers(1, 300),
+    rows=st.integers(1, 50),
+    temperature=st.sampled_from((1.0, 0.6)),
+    cut=st.booleans(),
+    learned=st.booleans(),
+    seed=st.integers(0, 999),
+)
+def test_by_whatever_parts_it_is_the_same(
+    size: int, vocabulary: int, part: int, rows: int, temperature: float, cut: bool, learned: bool, seed: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    hidden = torch.randn(size, 6, generator=generator)
+    weight = torch.randn(vocabulary, 6, generator=generator) * 3
+    following = torch.randint(0, vocabulary, (size,), generator=generator)
+    falling = torch.randn(size, generator=generator)
+    kept = None
+    if cut:
+        flags = torch.rand(size, vocabulary, generator=generator) < 0.3
+        kept = _packed(flags.scatter_(1, following[:, None], True))
+    found = []
+    before = scoring.PART, scoring._PART_ROWS
+    scoring.PART, scoring._PART_ROWS = part, rows
+    try:
+        for way in (scoring._Picked, scoring._PickedInParts):
+            h, w = hidden.clone().requires_grad_(), weight.clone().requires_grad_(learned)
+            logp, entropy = way.apply(h, w, following, temperature, kept)  # type: ignore[no-untyped-call]
+            (logp * falling).sum().backward()
+            found.append((logp.detach(), entropy, h.grad, w.grad))
+    finally:
+        scoring.PART, scoring._PART_ROWS = before
+    for one, other in zip(*found, strict=True):
+        assert (one is None and other is None) or torch.allclose(one, other, atol=1e-4)
+
+
+_PEAK = """
+import re, sys, torch
+from pathlib import Path
+from mrclassic.training import scoring
+torch.set_num_threads(1)
+hidden = torch.randn(1024, 16, dtype=torch.bfloat16, requires_grad=True)
+weight = torch.randn(152_064, 16, dtype=torch.bfloat16)
+way = getattr(scoring, sys.argv[1])
+peak = lambda: int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
+before = peak()
+way.apply(hidden, weight, torch.zeros(1024, dtype=torch.long), 1.0, None)[0].sum().backward()
+print(peak() - before)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process is read from /proc")
+def test_a_large_vocabulary_never_makes_a_whole_table() -> None:
+    """1,024 targets over 152,064 tokens: the table is 297 MiB in bfloat16, and is there twice in the backward pass."""
+    assert not scoring.whole(1024, 152_064, "cuda")
+    whole, parts = (
+        float(subprocess.run([sys.executable, "-c", _PEAK, way], capture_output=True, text=True, check=True).stdout)
+        for way in ("_Picked", "_PickedInParts")
+    )
+    assert whole > 290
+    assert parts < 150  # a handful of parts of 32 MiB in float32
 
 
 @settings(max_examples=100, deadline=None)

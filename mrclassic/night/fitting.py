@@ -1,0 +1,88 @@
+"""Whether a training fits this machine, said before a model is loaded: the shape is read from its `config.json`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from mrclassic.errors import MrClassicError
+from mrclassic.model.shapes import Shape
+from mrclassic.model.tokenizer import Tokenizer
+from mrclassic.night import practice
+from mrclassic.night.workplace import Workplace
+from mrclassic.store import Checkpoint
+from mrclassic.tasks.base import keyed
+from mrclassic.training import book, fits
+from mrclassic.training.fits import Fit, Load, Place, Table
+
+_ROW = 512  # tokens of a book row, with talk before it, at most
+
+
+def origin(work: Workplace, wanted: str | None) -> Checkpoint:
+    """The checkpoint that a run would begin from."""
+    row = work.store.checkpoints.get(wanted) if wanted else work.store.checkpoints.in_use()
+    if row is None:
+        raise MrClassicError("There is no model here yet; `mrclassic hatch` makes one.")
+    return row
+
+
+@dataclass(frozen=True)
+class Unloaded:
+    """What is known of a checkpoint before its weights are read."""
+
+    shape: Shape
+    tokenizer: Tokenizer
+
+
+def unloaded(work: Workplace, row: Checkpoint) -> Unloaded | None:
+    """None where it cannot be read: to say so, or to take an ancestor instead, is for `Workplace.parent`."""
+    folder = work.home.checkpoints / row.path
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        return Unloaded(Shape.from_config(config), Tokenizer.load(folder))
+    except (MrClassicError, OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an update of a training is, in words, and the memory it takes."""
+
+    method: str
+    checkpoint: str
+    update: str
+    table: Table
+
+    def lines(self) -> tuple[str, ...]:
+        return (f"{self.method} from {self.checkpoint}: {self.update}.", *self.table.lines())
+
+    def facts(self) -> dict[str, Any]:
+        """For scripts."""
+        table = self.table
+        return {**asdict(self), "peak": table.peak, "fits": table.fits}
+
+
+def plan(work: Workplace, row: Checkpoint, shape: Shape, method: str, update: str, fit: Fit, load: Load) -> Plan:
+    """The plan of such a training, against what is free now."""
+    place = Place(work.device.type, work.dtype.itemsize)
+    table = fits.table(shape, fit, load, place, fits.free_memory(work.device), str(work.device))
+    return Plan(method, row.id, update, table)
+
+
+def practising(on: practice.Subject, recipe: practice.Recipe, method: str, tokenizer: Tokenizer) -> Load:
+    """What an update of GRPO or self-play computes at once."""
+    together, alone = recipe.grpo, recipe.selfplay
+    items = [on.arms.sample(arm, keyed("room", arm, at)) for arm in on.arms.names for at in range(4)]
+    prompt = max(len(tokenizer.encode_chat(item.messages)) for item in items)
+    completions, new = together.completions, together.max_new
+    if method == "selfplay":
+        completions, new = (alone.questions + alone.fixed) * alone.group, alone.max_new
+    moving = together.reference_every > 0
+    return Load(completions, prompt + new, new, completions, together.objective.anchored, moving)
+
+
+def studying(settings: book.Settings, shape: Shape) -> Load:
+    """What an update of the book computes at once; before it, the model answers questions to keep what it can do."""
+    width = min(shape.context, _ROW)
+    return Load(settings.batch, width, width // 2, fits.SLOTS)
