@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-DATA = Path(os.environ.get("MRCLASSIC_DATA") or Path(__file__).parents[2] / "shared" / "data")
+DATA = Path(os.environ.get("PUBLISHED_DATA") or Path(__file__).parents[2] / "shared" / "data")
 
 
 def needs(name: str) -> pytest.MarkDecorator:
