@@ -6,13 +6,13 @@ from pathlib import Path
 
 import babies
 import pytest
-from jinja2 import TemplateError
 
 from mrclassic.home import Home
 from mrclassic.mind.desk import Desk
 from mrclassic.mind.driver import Driver, Job
 from mrclassic.mind.parameters import ApiError, ChatRequest, Defaults, read_request
 from mrclassic.model.engine import Event
+from mrclassic.model.template import compiled
 from mrclassic.settings import load
 
 
@@ -57,8 +57,7 @@ async def test_a_request_that_cannot_be_read_ends_alone(
 ) -> None:
     tokenizer = driver.desk._weights.policy.tokenizer
 
-    def refuse(**given: object) -> str:
-        raise TemplateError("Not like this")
+    refuse = compiled("{{ raise_exception('Not like this') }}")
 
     def fail(**given: object) -> str:
         raise ZeroDivisionError("by nothing")

@@ -111,8 +111,9 @@ def test_one_that_is_slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.slow
 def test_torch_tensors(tmp_path: Path) -> None:
     torch = "import torch\nfrom mrclassic.rewards import reward"
-    (found,) = words(tmp_path, f"return torch.tensor({LENGTHS})", before=torch)
-    assert found == "warning It returned torch tensors; return plain floats (`.item()`, `.tolist()`)."
+    found = words(tmp_path, f"return torch.tensor({LENGTHS})", before=torch)
+    # On a loaded machine it may be found slow as well.
+    assert "warning It returned torch tensors; return plain floats (`.item()`, `.tolist()`)." in found
 
 
 @pytest.mark.parametrize(
