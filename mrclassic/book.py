@@ -24,16 +24,14 @@ import contextlib
 import fcntl
 import hashlib
 import json
-import os
 import re
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from mrclassic import shipped
+from mrclassic import files, shipped
 from mrclassic.errors import MrClassicError, UsageError
 from mrclassic.home import Home
 
@@ -307,33 +305,12 @@ def read(path: Path) -> str:
 
 def write(path: Path, text: str) -> None:
     """Replace the book's text in one step: a reader, or a crash, sees the old text or the new, never a half."""
-    # Behind a link, the file it names is replaced: an owner may keep the book in a repository of theirs.
-    target = path.resolve()
-    draft: Path | None = None
     try:
-        with tempfile.NamedTemporaryFile("wb", dir=target.parent, prefix=".book-", delete=False) as file:
-            draft = Path(file.name)
-            if target.exists():
-                draft.chmod(target.stat().st_mode & 0o777)
-            file.write(text.encode("utf-8"))
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(target)
-        _sync_folder(target.parent)
+        files.replace(path, text.encode("utf-8"))
     except OSError as error:
-        if draft is not None:
-            draft.unlink(missing_ok=True)
         raise MrClassicError(
             f"Cannot write the book {path}: {error.strerror or error}; it stays as it was until that is mended."
         ) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextlib.contextmanager

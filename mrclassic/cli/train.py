@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from mrclassic.cli import common, fitting, train_base
+
+if TYPE_CHECKING:
+    from mrclassic.night.documents import Learned
+    from mrclassic.night.study import Studied
 
 app = typer.Typer(name="train", help="Train by one method: a corpus, the book, GRPO, self-play.", no_args_is_help=True)
 app.command()(train_base.base)
@@ -49,8 +54,6 @@ def book(
 
     Example: mrclassic train book
     """
-    from mrclassic.errors import Refused
-
     common.only(ctx, "resume")
     common.one_length(epochs=epochs, steps=steps)
     session = fitting.session(ctx, lora, targets, recompute, optimizer_state)
@@ -83,22 +86,9 @@ def book(
         if json:
             common.emit({"run": None, "new": 0})
         return
-    if json:
-        common.emit(facts)
-    else:
-        common.say(f"{facts.checkpoint}: {facts.steps} updates in {facts.seconds:.0f} s.")
-        for name, title in ((NEW, "new entries known"), (OLD, "old entries known")):
-            if name in facts.after:
-                common.say(f"  {title:<18} {facts.before[name]:6.1%} -> {facts.after[name]:6.1%}")
-        for name in facts.after:
-            if name not in (NEW, OLD):
-                common.say(f"  {name:<18} {facts.before[name]:6.1%} -> {facts.after[name]:6.1%}")
-        for question in facts.forgotten[:10]:
-            common.say(f"  forgot: {' '.join(question.split())}")
-    if not facts.promoted:
-        raise Refused(f"Not used, kept as the candidate {facts.checkpoint}: {' '.join(facts.reasons)}")
-    if not json:
-        common.say("It is in use now.")
+    first = {NEW: "new entries known", OLD: "old entries known"}
+    titles = first | {name: name for name in facts.after if name not in first}
+    _told(facts, json, {name: f"{title:<18}" for name, title in titles.items() if name in facts.after})
 
 
 @app.command()
@@ -128,8 +118,6 @@ def documents(
 
     Example: mrclassic train documents --form both
     """
-    from mrclassic.errors import Refused
-
     common.only(ctx, "resume")
     common.one_length(epochs=epochs, steps=steps)
     session = fitting.session(ctx, lora, targets, recompute, optimizer_state)
@@ -150,12 +138,19 @@ def documents(
             facts = notes.learn(
                 work, settings, origin=origin, steps=steps, resume=resume, watch=bar, planned=bar.planned
             )
+    _told(facts, json, {name: f"{name:<20}" for name in facts.after})
+
+
+def _told(facts: Studied | Learned, json: bool, titles: Mapping[str, str]) -> None:
+    """Say what was learned, suite by suite under `titles`, and whether it is in use; raises Refused where it is not."""
+    from mrclassic.errors import Refused
+
     if json:
         common.emit(facts)
     else:
         common.say(f"{facts.checkpoint}: {facts.steps} updates in {facts.seconds:.0f} s.")
-        for name, score in facts.after.items():
-            common.say(f"  {name:<20} {facts.before[name]:6.1%} -> {score:6.1%}")
+        for name, title in titles.items():
+            common.say(f"  {title} {facts.before[name]:6.1%} -> {facts.after[name]:6.1%}")
         for question in facts.forgotten[:10]:
             common.say(f"  forgot: {' '.join(question.split())}")
     if not facts.promoted:

@@ -16,19 +16,17 @@ from mrclassic.errors import MrClassicError, Refused, UsageError
 from mrclassic.home import Home
 from mrclassic.mind.teacher import Teacher
 from mrclassic.night import fitting
-from mrclassic.night.judging import Bench
+from mrclassic.night.judging import Bench, settle
 from mrclassic.night.recorder import StoreRecorder, Watch
-from mrclassic.night.study import OVERTAKEN
 from mrclassic.night.workplace import Workplace
 from mrclassic.tasks.arms import Arms
 from mrclassic.tasks.base import BadRow
 from mrclassic.tasks.documents import Documents, shelf, teaching
 from mrclassic.tasks.documents.passages import Pair, Passage
-from mrclassic.training import book, documents, loop
+from mrclassic.training import documents, loop
 from mrclassic.training.fits import WHOLE, Fit
 from mrclassic.training.memories import memories
 from mrclassic.training.sentinel import SUPERVISED, Sentinel
-from mrclassic.training.suites import summary
 
 ITEMS = 500  # held-out questions of each kind
 _AT_ONCE = 4  # passages that a teacher is asked about at the same time
@@ -150,7 +148,7 @@ def plan(work: Workplace, order: Order, origin: str | None) -> fitting.Plan | No
         f"{order.steps or own.steps(of)} updates of {telling} tellings out of {len(of.told):,}, {asking} questions out "
         f"of {len(of.asked):,} and {replayed} rows replayed"
     )
-    load = fitting.studying(book.Settings(batch=own.batch), found.shape)
+    load = fitting.studying(own.batch, found.shape)
     return fitting.plan(work, row, found.shape, "documents", update, order.fit, load)
 
 
@@ -202,41 +200,23 @@ def learn(
             sentinel=Sentinel(SUPERVISED),
         )
         recorder.save(state)  # whatever ends the measuring does not cost the training
-        policy = state.trainee.full_policy()
-        after = bench.measure(policy)
-        verdict = bench.judge(after)
-        row = work.keep(
-            policy,
-            "documents",
-            parent=parent.row,
-            run=run,
-            step=state.step,
-            known=bench.known(after),
-            metrics=summary(after),
-            state=None if order.fit.lora else state.trainee.tensors(),  # see `study`
-        )
-        refused = () if verdict.promoted else verdict.reasons
-        if not refused and not work.use(row, instead_of=parent.wanted):
-            refused = (OVERTAKEN,)
-        facts = {"before": summary(bench.before), "after": summary(after), "reasons": list(verdict.reasons)}
-        work.store.runs.finish(run, outcome.ended, row.id, facts)
+        settled = settle(bench, state, "documents", run, outcome.ended)
     shutil.rmtree(folder, ignore_errors=True)
-    forgotten, _ = bench.changes(after)
     return Learned(
         run=run,
-        checkpoint=row.id,
-        model_sha256=row.model_sha256,
-        promoted=not refused,
+        checkpoint=settled.row.id,
+        model_sha256=settled.row.model_sha256,
+        promoted=settled.promoted,
         form=own.form,
         steps=state.step,
         seconds=time.monotonic() - begun,
         documents=len(task.shelf),
         tellings=len(material.told),
         questions=len(material.asked),
-        before=summary(bench.before),
-        after=summary(after),
-        reasons=refused or verdict.reasons,
-        forgotten=tuple(change.question for change in forgotten),
+        before=settled.before,
+        after=settled.after,
+        reasons=settled.reasons,
+        forgotten=settled.forgotten,
     )
 
 

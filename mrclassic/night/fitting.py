@@ -13,7 +13,7 @@ from mrclassic.night import practice
 from mrclassic.night.workplace import Workplace
 from mrclassic.store import Checkpoint
 from mrclassic.tasks.base import keyed
-from mrclassic.training import book, fits
+from mrclassic.training import fits
 from mrclassic.training.fits import Fit, Load, Place, Table
 
 _ROW = 512  # tokens of a book row, with talk before it, at most
@@ -82,7 +82,8 @@ def practising(on: practice.Subject, recipe: practice.Recipe, method: str, token
     return Load(completions, prompt + new, new, completions, together.objective.anchored, moving)
 
 
-def studying(settings: book.Settings, shape: Shape) -> Load:
-    """What an update of the book computes at once; before it, the model answers questions to keep what it can do."""
+def studying(batch: int, shape: Shape) -> Load:
+    """What a supervised update of `batch` rows computes at once; before it, the model answers questions to keep what it
+    can do."""
     width = min(shape.context, _ROW)
-    return Load(settings.batch, width, width // 2, fits.SLOTS)
+    return Load(batch, width, width // 2, fits.SLOTS)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from mrclassic.book import Entry
 from mrclassic.errors import MrClassicError
@@ -20,10 +21,15 @@ from mrclassic.model.policy import Policy
 from mrclassic.night.gate import GateVerdict, Kind, SuiteScores, judge
 from mrclassic.night.report import Change
 from mrclassic.night.workplace import Parent, Workplace
+from mrclassic.store import Checkpoint
 from mrclassic.tasks.arms import Arms
-from mrclassic.training.suites import PHRASINGS, TALK, Suite, SuiteResult, recall, recall_in_talk, skill
+from mrclassic.training.state import State
+from mrclassic.training.suites import PHRASINGS, TALK, Suite, SuiteResult, recall, recall_in_talk, skill, summary
 
 NEW, OLD = "new_entries", "old_entries"
+OVERTAKEN = (
+    "Another checkpoint came into use meanwhile; what was judged against the earlier one is not put in its place."
+)
 MASTERED = 0.97  # from here on a level is guarded; below, it flips on too many items for a guard of a few hundred
 
 
@@ -140,3 +146,42 @@ class Bench:
                 elif before.scores[place] < now.scores[place]:
                     learnt.append(change)
         return tuple(forgotten), tuple(learnt)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What became of a trained policy: its checkpoint, whether it is in use, and the reasons; what was forgotten."""
+
+    row: Checkpoint
+    promoted: bool
+    reasons: tuple[str, ...]
+    before: dict[str, float]
+    after: dict[str, float]
+    forgotten: tuple[str, ...]
+
+
+def settle(bench: Bench, state: State, method: str, run: int, ended: str) -> Settled:
+    """Measure what was trained, keep it, use it if the gate lets it pass, and finish the run."""
+    work, parent = bench.work, bench.parent
+    policy = state.trainee.full_policy()
+    found = bench.measure(policy)
+    verdict = bench.judge(found)
+    before, after = summary(bench.before), summary(found)
+    row = work.keep(
+        policy,
+        method,
+        parent=parent.row,
+        run=run,
+        step=state.step,
+        known=bench.known(found),
+        metrics=after,
+        # Moments of adapters are of no use once those are merged.
+        state=None if state.trainee.fit.lora else state.trainee.tensors(),
+    )
+    refused = () if verdict.promoted else verdict.reasons
+    if not refused and not work.use(row, instead_of=parent.wanted):
+        refused = (OVERTAKEN,)
+    work.store.runs.finish(run, ended, row.id, {"before": before, "after": after, "reasons": list(verdict.reasons)})
+    forgotten, _ = bench.changes(found)
+    questions = tuple(change.question for change in forgotten)
+    return Settled(row, not refused, refused or verdict.reasons, before, after, questions)

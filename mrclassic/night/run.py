@@ -17,7 +17,7 @@ from mrclassic.model.manifest import manifest
 from mrclassic.model.policy import Policy
 from mrclassic.night import drill, practice, study
 from mrclassic.night.gate import GateVerdict
-from mrclassic.night.judging import NEW, Bench
+from mrclassic.night.judging import NEW, OVERTAKEN, Bench
 from mrclassic.night.plan import Plan, PlannedStage
 from mrclassic.night.recorder import StoreRecorder, Watch
 from mrclassic.night.report import NightReport, Sample, StageReport, write
@@ -292,7 +292,7 @@ class Night:
             self.judging = False
         store.checkpoints.set_metrics(candidate.id, summary(after))
         if verdict.promoted and not self.work.use(candidate, instead_of=self.parent.wanted):
-            verdict = GateVerdict("keep", (study.OVERTAKEN,), verdict.suites)
+            verdict = GateVerdict("keep", (OVERTAKEN,), verdict.suites)
         if not verdict.promoted:
             store.checkpoints.set_status(candidate.id, "rejected")
         return verdict, after

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from mrclassic.model.policy import Policy
 from mrclassic.night import fitting
-from mrclassic.night.judging import Bench
+from mrclassic.night.judging import Bench, settle
 from mrclassic.night.recorder import StoreRecorder, Watch
 from mrclassic.night.workplace import Parent, Workplace
 from mrclassic.training import book, loop
@@ -17,12 +17,8 @@ from mrclassic.training.fits import WHOLE, Fit
 from mrclassic.training.memories import memories
 from mrclassic.training.sentinel import SUPERVISED, Sentinel
 from mrclassic.training.state import State
-from mrclassic.training.suites import summary
 
 ITEMS = 500  # of each level
-OVERTAKEN = (
-    "Another checkpoint came into use meanwhile; what was judged against the earlier one is not put in its place."
-)
 
 
 @dataclass(frozen=True)
@@ -96,7 +92,7 @@ def plan(work: Workplace, order: Order, origin: str | None) -> fitting.Plan | No
     found = fitting.unloaded(work, row)
     if found is None:
         return None
-    load = fitting.studying(order.book, found.shape)
+    load = fitting.studying(order.book.batch, found.shape)
     update = f"{order.book.batch} entries an update, {order.book.epochs} times the whole book"
     return fitting.plan(work, row, found.shape, "book", update, order.fit, load)
 
@@ -137,38 +133,19 @@ def study_book(
             steps=total, resume=resume is not None, fit=order.fit,
         )  # fmt: skip
         recorder.save(state)  # whatever ends the measuring does not cost the training
-        policy = state.trainee.full_policy()
-        after = bench.measure(policy)
-        verdict = bench.judge(after)
-        row = work.keep(
-            policy,
-            "book",
-            parent=parent.row,
-            run=run,
-            step=state.step,
-            known=bench.known(after),
-            metrics=summary(after),
-            # Moments of adapters are of no use once those are merged.
-            state=None if order.fit.lora else state.trainee.tensors(),
-        )
-        refused = () if verdict.promoted else verdict.reasons
-        if not refused and not work.use(row, instead_of=parent.wanted):
-            refused = (OVERTAKEN,)
-        facts = {"before": summary(bench.before), "after": summary(after), "reasons": list(verdict.reasons)}
-        work.store.runs.finish(run, outcome.ended, row.id, facts)
+        settled = settle(bench, state, "book", run, outcome.ended)
     shutil.rmtree(folder, ignore_errors=True)
-    forgotten, _ = bench.changes(after)
     return Studied(
         run=run,
-        checkpoint=row.id,
-        model_sha256=row.model_sha256,
-        promoted=not refused,
+        checkpoint=settled.row.id,
+        model_sha256=settled.row.model_sha256,
+        promoted=settled.promoted,
         steps=state.step,
         seconds=time.monotonic() - begun,
         entries=len(work.entries),
         new=len(bench.new),
-        before=summary(bench.before),
-        after=summary(after),
-        reasons=refused or verdict.reasons,
-        forgotten=tuple(change.question for change in forgotten),
+        before=settled.before,
+        after=settled.after,
+        reasons=settled.reasons,
+        forgotten=settled.forgotten,
     )

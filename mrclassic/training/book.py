@@ -21,7 +21,7 @@ from mrclassic.training.fits import WHOLE, Fit
 from mrclassic.training.report import StepReport
 from mrclassic.training.rows import Row
 from mrclassic.training.state import State
-from mrclassic.training.trainee import Schedule, Trainee
+from mrclassic.training.trainee import Schedule
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,8 @@ def start(
     moments: Mapping[str, Tensor] | None = None,
     fit: Fit = WHOLE,
 ) -> State:
-    """Begin from `policy` (float32); `moments` are the optimizer's from an earlier session. Those of adapters belong to
-    adapters that are merged by now."""
-    trainee = Trainee(policy, dtype, fit, seed=settings.seed)
-    if moments is not None and fit.lora is None:
-        trainee.restore(moments, masters=False)
-    return State(trainee, settings.seed)
+    """Begin from `policy` (float32); `moments` are the optimizer's from an earlier session."""
+    return supervised.start(policy, settings.seed, dtype, moments, fit)
 
 
 def draw(

@@ -26,7 +26,7 @@ from mrclassic.training.fits import WHOLE, Fit
 from mrclassic.training.report import StepReport
 from mrclassic.training.rows import Row, row
 from mrclassic.training.state import State
-from mrclassic.training.trainee import Schedule, Trainee
+from mrclassic.training.trainee import Schedule
 
 Form = Literal["retell", "blank", "both"]
 
@@ -88,10 +88,7 @@ def start(
     fit: Fit = WHOLE,
 ) -> State:
     """Begin from `policy` (float32), as book training does."""
-    trainee = Trainee(policy, dtype, fit, seed=settings.seed)
-    if moments is not None and fit.lora is None:
-        trainee.restore(moments, masters=False)
-    return State(trainee, settings.seed)
+    return supervised.start(policy, settings.seed, dtype, moments, fit)
 
 
 def draw(state: State, of: Material, entries: Sequence[Entry], skills: Sequence[Row], settings: Settings) -> list[Row]:

@@ -8,13 +8,29 @@ import random
 import time
 from collections.abc import Mapping, Sequence
 
+import torch
+from torch import Tensor
+
 from mrclassic.book import Entry
+from mrclassic.model.policy import Policy
 from mrclassic.model.tokenizer import Message, Tokenizer
 from mrclassic.tasks.base import keyed
+from mrclassic.training.fits import WHOLE, Fit
 from mrclassic.training.report import StepReport
 from mrclassic.training.rows import Row, row
 from mrclassic.training.state import State
-from mrclassic.training.trainee import Schedule
+from mrclassic.training.trainee import Schedule, Trainee
+
+
+def start(
+    policy: Policy, seed: int, dtype: torch.dtype, moments: Mapping[str, Tensor] | None = None, fit: Fit = WHOLE
+) -> State:
+    """Begin from `policy` (float32); `moments` are the optimizer's from an earlier session. Those of adapters belong to
+    adapters that are merged by now."""
+    trainee = Trainee(policy, dtype, fit, seed=seed)
+    if moments is not None and fit.lora is None:
+        trainee.restore(moments, masters=False)
+    return State(trainee, seed)
 
 
 def update(state: State, rows: Sequence[Row], schedule: Schedule) -> StepReport:

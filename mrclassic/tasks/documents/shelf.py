@@ -5,15 +5,14 @@ document came from; every other is a passage with its retellings and questions, 
 from __future__ import annotations
 
 import json
-import os
 import re
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, get_args
 
+from mrclassic import files
 from mrclassic.errors import MrClassicError, UsageError
 from mrclassic.tasks import rows
 from mrclassic.tasks.base import BadRow, keyed
@@ -157,22 +156,14 @@ def put(document: Document, folder: Path) -> Path:
     lines = [header, *(_plain(asdict(passage)) for passage in document.passages)]
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
     path = folder / f"{document.id}{ENDING}"
-    draft: Path | None = None
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("wb", dir=folder, prefix=".", delete=False) as file:
-            draft = Path(file.name)
-            file.write(text.encode("utf-8", "backslashreplace"))
-            file.flush()
-            os.fsync(file.fileno())
         former = [header["path"] for header in _headers(folder) if header.get("source") == document.source]
-        draft.replace(path)
+        files.replace(path, text.encode("utf-8", "backslashreplace"))
         for old in former:
             if old != path:
                 old.unlink(missing_ok=True)
     except OSError as error:
-        if draft is not None:
-            draft.unlink(missing_ok=True)
         raise MrClassicError(f"Cannot write {path}: {error.strerror or error}.") from error
     return path
 
