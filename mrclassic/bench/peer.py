@@ -17,7 +17,8 @@ MISSING = 3  # exit status: TRL is not installed here
 
 
 def main(job: dict[str, Any]) -> dict[str, Any]:
-    """Measure `job` with the peer: the fields of `bench.speed.Job`, and `scratch`, the folder it may write to."""
+    """Measure `job` with the peer: the fields of `bench.speed.Job`, and `scratch`, the folder it may write to; for
+    base training what `bench.base.measure` gives."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -25,10 +26,12 @@ def main(job: dict[str, Any]) -> dict[str, Any]:
     if job["threads"]:
         torch.set_num_threads(job["threads"])
     torch.manual_seed(0)
-    with open(job["prompts"], encoding="utf-8") as file:  # noqa: PTH123 - this script stands alone
-        rows = [json.loads(line) for line in file if line.strip()]
     tokenizer = AutoTokenizer.from_pretrained(job["model"])
     model = AutoModelForCausalLM.from_pretrained(job["model"], dtype=torch.float32)
+    if job["mode"] == "base":
+        return _base(model, tokenizer, job)
+    with open(job["prompts"], encoding="utf-8") as file:  # noqa: PTH123 - this script stands alone
+        rows = [json.loads(line) for line in file if line.strip()]
     measured = {"rollout": _rollout, "grpo": _grpo, "book": _book}[job["mode"]]
     seconds, tokens = measured(model, tokenizer, rows, job)
     step = statistics.median(seconds[1:] or seconds)
@@ -149,6 +152,78 @@ def _book(model: Any, tokenizer: Any, rows: list[dict[str, str]], job: dict[str,
     SFTTrainer(model=model, args=config, processing_class=tokenizer, train_dataset=dataset, callbacks=[clock]).train()
     lengths = [len(tokenizer(row["prompt"] + row["completion"])["input_ids"]) for row in rows]
     return clock.seconds, job["batch"] * statistics.mean(lengths)
+
+
+def _base(model: Any, tokenizer: Any, job: dict[str, Any]) -> dict[str, Any]:
+    """The same windows by TRL's trainer, a window a row and padded (as it comes), or packed by it into full rows;
+    AdamW on the same schedule."""
+    import math
+
+    from datasets import Dataset
+    from trl import SFTConfig, SFTTrainer
+
+    windows = _windows(f"{job['folder']}/learned.npz")
+    tokens = sum(len(window) - 1 for window in windows)
+    rate = job["rate"]
+    clock = _clock()
+    rows = job["batch"] if job["packed"] else max(1, round(len(windows) / job["updates"]))
+    config = SFTConfig(
+        per_device_train_batch_size=rows,
+        max_length=job["context"],
+        packing=job["packed"],
+        packing_strategy="wrapped",  # documents cut where a row is full: no padding at all
+        learning_rate=rate["peak"],
+        warmup_steps=rate["warmup"],
+        lr_scheduler_type="cosine_with_min_lr",
+        lr_scheduler_kwargs={"min_lr_rate": rate["floor"]},
+        weight_decay=job["weight_decay"],
+        adam_beta2=0.95,
+        max_grad_norm=1.0,
+        seed=job["seed"],
+        gradient_checkpointing=False,
+        **_common(job),
+    )
+    SFTTrainer(
+        model=model,
+        args=config,
+        processing_class=tokenizer,
+        train_dataset=Dataset.from_list([{"input_ids": window.tolist()} for window in windows]),
+        callbacks=[clock],
+    ).train()
+    step = statistics.median(clock.seconds[1:] or clock.seconds)
+    loss = _held_out(model, _windows(f"{job['folder']}/held_out.npz"))
+    return {
+        "peer": "trl, packed" if job["packed"] else "trl",
+        "mode": "base",
+        "params": sum(weight.numel() for weight in model.parameters()),
+        "step_s": round(step, 4),
+        "tokens_per_s": round((rows * job["context"] if job["packed"] else tokens / job["updates"]) / step, 1),
+        "steps": len(clock.seconds),
+        "seconds": round(sum(clock.seconds), 1),
+        "perplexity": round(math.exp(loss), 2),
+    }
+
+
+def _windows(path: str) -> list[Any]:
+    import numpy as np
+
+    with np.load(path) as file:
+        return list(np.split(file["ids"], np.cumsum(file["lengths"])[:-1]))
+
+
+def _held_out(model: Any, windows: list[Any]) -> float:
+    """The mean token loss in nats over `windows`, all but the first id of each."""
+    import torch
+
+    model.eval()
+    total = count = 0.0
+    with torch.inference_mode():
+        for window in windows:
+            ids = torch.from_numpy(window)[None].to(model.device)
+            logits = model(input_ids=ids).logits[0, :-1].float()
+            total += float(torch.nn.functional.cross_entropy(logits, ids[0, 1:], reduction="sum"))
+            count += len(window) - 1
+    return total / count
 
 
 if __name__ == "__main__":

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from mrclassic.cli import common
 
-if TYPE_CHECKING:
-    from mrclassic.bench.speed import Job
-
 
 def bench(
     ctx: typer.Context,
-    mode: Annotated[str, typer.Argument(help="rollout, grpo, book, verify, sandbox.")],
+    mode: Annotated[str, typer.Argument(help="rollout, grpo, book, base, verify, sandbox.")],
     model: Annotated[
         Path | None, typer.Option(help="A Hugging Face checkpoint directory (default: the model in use).")
     ] = None,
@@ -43,6 +41,12 @@ def bench(
             "sandbox: rows of HumanEval (default: the home's, or the sample)."
         ),
     ] = None,
+    corpus: Annotated[
+        list[Path] | None, typer.Option(help="base: files or folders to learn from; for several, again.")
+    ] = None,
+    optimizer: Annotated[
+        Literal["adamw", "muon"] | None, typer.Option(help="base: default as in `train base`.")
+    ] = None,
     hostile: Annotated[int | None, typer.Option(min=1, help="verify: so many hostile answers instead.")] = None,
     json: common.JsonFlag = False,
 ) -> None:
@@ -59,11 +63,14 @@ def bench(
     if mode == "sandbox":
         _sandbox(session, file, json)
         return
+    if mode == "base":
+        _base(session, corpus or [], size or "tiny", steps, optimizer, threads, peer, peer_python, json)
+        return
     from mrclassic.bench.speed import Job, measure
     from mrclassic.errors import UsageError
 
     if mode not in ("rollout", "grpo", "book"):
-        raise UsageError(f"There is no bench {mode!r}; there are rollout, grpo, book, verify and sandbox.")
+        raise UsageError(f"There is no bench {mode!r}; there are rollout, grpo, book, base, verify and sandbox.")
     with TemporaryDirectory(dir=session.home.run) as scratch:
         folder, rows = _material(session, Path(scratch), model, size, prompts)
         job = Job(
@@ -82,7 +89,7 @@ def bench(
         )
         facts: dict[str, Any] = {"ours": measure(job)}
         if peer:
-            facts["peer"] = _peer(job, peer_python, Path(scratch))
+            facts["peer"] = _peer(asdict(job), peer_python, Path(scratch))
             facts["ratio"] = round(facts["ours"].completions_per_s / facts["peer"]["completions_per_s"], 2)
     if json:
         common.emit(facts if peer else facts["ours"])
@@ -178,18 +185,69 @@ def _material(
     return model, prompts
 
 
-def _peer(job: Job, python: str | None, scratch: Path) -> dict[str, Any]:
+def _base(
+    session: common.Session,
+    corpora: list[Path],
+    size: str,
+    steps: int,
+    optimizer: Literal["adamw", "muon"] | None,
+    threads: int | None,
+    peer: bool,
+    peer_python: str | None,
+    json: bool,
+) -> None:
+    from tempfile import TemporaryDirectory
+
+    from mrclassic.bench import base
+    from mrclassic.errors import UsageError
+    from mrclassic.model.shapes import SHAPES
+
+    if not corpora:
+        raise UsageError("Name what to learn from: --corpus FILE, or a folder.")
+    if size not in SHAPES:
+        raise UsageError(f"There is no size {size!r}; the sizes are {', '.join(SHAPES)}.")
+    settings = session.settings
+    job = base.Job(
+        tuple(corpora), size, steps, optimizer, None, threads or settings.threads, settings.device, settings.dtype
+    )
+    with TemporaryDirectory(dir=session.home.run) as scratch:
+        ours, same = base.measure(job, Path(scratch))
+        facts: dict[str, Any] = {"ours": ours}
+        if peer:
+            padded = _peer({**same, "packed": False}, peer_python, Path(scratch))
+            same["packed"] = True
+            tokens = _peer(same, peer_python, Path(scratch))
+            time = _peer(base.in_time(same, ours, tokens), peer_python, Path(scratch))
+            facts |= {"peer": {"as it comes": padded, "equal tokens": tokens, "equal time": time}}
+            facts["ratio"] = round(ours.tokens_per_s / padded["tokens_per_s"], 2)
+            facts["ratio_packed"] = round(ours.tokens_per_s / tokens["tokens_per_s"], 2)
+    if json:
+        common.emit(facts if peer else ours)
+        return
+    common.out(
+        f"base: {ours.tokens_per_s:,.0f} tokens/s, perplexity {ours.perplexity:,.1f} after {ours.tokens:,} tokens "
+        f"({ours.optimizer}, {ours.params:,} parameters, {ours.dtype}, {ours.matmul_share:.0%} of matmul speed)"
+    )
+    for words, theirs in facts.get("peer", {}).items():
+        common.out(
+            f"{theirs['peer']}, {words}: {theirs['tokens_per_s']:,.0f} tokens/s, "
+            f"perplexity {theirs['perplexity']:,.1f} after {theirs['steps']} of {steps} updates"
+        )
+    if peer:
+        common.out(f"ratio {facts['ratio']}, to the packed one {facts['ratio_packed']}")
+
+
+def _peer(job: dict[str, Any], python: str | None, scratch: Path) -> dict[str, Any]:
     import json
     import os
     import subprocess
     import sys
-    from dataclasses import asdict
 
     from mrclassic import computing
     from mrclassic.bench import peer
     from mrclassic.errors import MrClassicError
 
-    words = json.dumps({**asdict(job), "scratch": scratch / "peer"}, default=str)
+    words = json.dumps({**job, "scratch": scratch / "peer"}, default=str)
     command = [python or sys.executable, str(peer.__file__), words]
     # The peer runs as it does by default; what its libraries keep, they keep in the home too.
     environment = {

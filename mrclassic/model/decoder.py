@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from mrclassic.errors import MrClassicError
+from mrclassic.model.attention import causal_attention
 from mrclassic.model.device import COLUMNS
 from mrclassic.model.kernels import rms_norm, rotate, swiglu
 from mrclassic.model.rotary import table
@@ -84,25 +85,6 @@ class Block(nn.Module):
         q, k, v = (part.transpose(1, 2) for part in self.project(x, rotary))  # (B, H|K, T, E)
         attended = causal_attention(q, k, v)
         return self.finish(x, attended.transpose(1, 2).flatten(2)), k, v
-
-
-def causal_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Causal attention of queries (B, H, T, E) over keys and values (B, K, T, E); H / K queries share each.
-
-    On a CPU in bfloat16 the backward pass of the library's fused kernel takes two to seven times as long as two plain
-    products and a softmax, so those are used there.
-    """
-    batch, heads, length, size = q.shape
-    group = heads // k.shape[1]
-    if q.device.type != "cpu" or q.dtype != torch.bfloat16:
-        wide_k, wide_v = (part.repeat_interleave(group, dim=1) if group > 1 else part for part in (k, v))
-        return F.scaled_dot_product_attention(q, wide_k, wide_v, is_causal=True)
-    future = torch.full((length, length), float("-inf"), dtype=q.dtype).triu_(1)
-    # The queries that share a key are rows of one product.
-    scores = torch.matmul(q.reshape(batch, -1, group * length, size), k.transpose(-1, -2))
-    scores = torch.add(future, scores.view(batch, heads, length, length), alpha=size**-0.5)
-    shares = scores.softmax(-1).view(batch, -1, group * length, length)
-    return torch.matmul(shares, v).view(batch, heads, length, size)
 
 
 def _again(block: nn.Module, x: Tensor, rotary: Rotary) -> Tensor:

@@ -99,16 +99,21 @@ def start(policy: Policy, settings: Settings, dtype: torch.dtype, fit: Fit = WHO
 
 def step(state: State, order: Order, settings: Settings) -> StepReport:
     """One update; after every twentieth part of the run with the losses of what was set aside, and samples."""
-    begun = time.perf_counter()
-    windows = order.windows(state.step)
-    total = int((order.corpus.lengths[windows] - 1).sum())
-    loss = _loss(state.trainee, order.corpus, windows, total)
-    report = supervised.move(state, loss, settings.schedule, {"tokens": float(total)}, begun)
+    report = learn(state, order, settings)
     if state.step % max(1, math.ceil(settings.steps / LOOKS)) and state.step != settings.steps:
         return report
     losses = held_out(state.trainee, order.corpus, LOOK_TOKENS)
     metrics = {f"held_out/{name}": loss for name, (loss, _) in losses.items()}
     return replace(report, metrics={**report.metrics, **metrics}, samples=samples(state.trainee.policy, order.corpus))
+
+
+def learn(state: State, order: Order, settings: Settings) -> StepReport:
+    """One update and nothing beside it."""
+    begun = time.perf_counter()
+    windows = order.windows(state.step)
+    total = int((order.corpus.lengths[windows] - 1).sum())
+    loss = _loss(state.trainee, order.corpus, windows, total)
+    return supervised.move(state, loss, settings.schedule, {"tokens": float(total)}, begun)
 
 
 def _loss(trainee: Trainee, corpus: Packed, windows: Places, total: int) -> float:
@@ -135,16 +140,21 @@ def held_out(trainee: Trainee, corpus: Packed, limit: int) -> dict[str, tuple[fl
     same, about `limit` at most."""
     found = {}
     for source, part in enumerate(corpus.parts):
-        windows = corpus.windows(source, held_out=True)
-        np.random.Generator(np.random.PCG64(0)).shuffle(windows)
-        tokens = np.cumsum(corpus.lengths[windows] - 1, dtype=np.int64)
-        windows = windows[: int(np.searchsorted(tokens, limit)) + 1]
+        windows = aside(corpus, source, limit)
         if len(windows):
             total = int((corpus.lengths[windows] - 1).sum())
             each = max(1, len(windows) * trainee.token_budget // total)  # so many fill a rectangle or two
             pieces = (windows[at : at + each] for at in range(0, len(windows), each))
             found[part.name] = sum(_loss(trainee, corpus, piece, total) for piece in pieces), total
     return found
+
+
+def aside(corpus: Packed, source: int, limit: int) -> Places:
+    """Windows of a source that were set aside, always the same, of about `limit` tokens at most."""
+    windows = corpus.windows(source, held_out=True)
+    np.random.Generator(np.random.PCG64(0)).shuffle(windows)
+    tokens = np.cumsum(corpus.lengths[windows] - 1, dtype=np.int64)
+    return windows[: int(np.searchsorted(tokens, limit)) + 1]
 
 
 def samples(policy: Policy, corpus: Packed) -> tuple[Sample, ...]:

@@ -16,6 +16,7 @@ import torch
 
 from mrclassic.errors import MrClassicError, UsageError
 from mrclassic.model.adapters import Lora
+from mrclassic.model.attention import QUERIES
 from mrclassic.model.device import rounded
 from mrclassic.model.shapes import Shape
 from mrclassic.training.optimizers import Kind
@@ -220,8 +221,9 @@ def _kept(shape: Shape, fit: Fit, width: int, place: Place) -> int:
     """Bytes that a token leaves behind for the backward pass: counted from what autograd saves, and held to it by a
     test."""
     q, kv = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
-    # On a CPU in bfloat16 attention keeps its shares (see `decoder.causal_attention`); elsewhere a number a head.
-    shares = shape.heads * (width if (place.device, place.compute) == ("cpu", 2) else 2)
+    # On a CPU in bfloat16 attention keeps its shares, of long rows only those of the past; elsewhere a number a head.
+    past = width if width <= QUERIES else (width + QUERIES) // 2
+    shares = shape.heads * (past if (place.device, place.compute) == ("cpu", 2) else 2)
     layer = 4 * shape.hidden + 3 * shape.ffn + 4 * q + 3 * kv + shares + 2
     layer += (q + kv + shape.heads + shape.kv_heads) * shape.qk_norm
     layer += len(fit.lora.targets) * fit.lora.rank if fit.lora else 0

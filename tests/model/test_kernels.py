@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mrclassic.model import kernels
-from mrclassic.model.decoder import causal_attention
+from mrclassic.model.attention import causal_attention
 
 
 def noise(*size: int, seed: int = 0) -> Tensor:
@@ -62,14 +62,15 @@ def test_kernels_are_their_formulas(name: str, dtype: torch.dtype) -> None:
         assert (one.double() - two).abs().max() < share * two.abs().max()
 
 
+@pytest.mark.parametrize("length", [1, 11, 128, 129, 300])  # taken whole, and in pieces
 @pytest.mark.parametrize("kv_heads", [1, 2, 4])
-def test_attention_of_shared_keys_in_bfloat16_is_that_in_float32(kv_heads: int) -> None:
-    q = noise(2, 4, 11, 8).float().requires_grad_()
-    k, v = (noise(2, kv_heads, 11, 8, seed=seed).float().requires_grad_() for seed in (1, 2))
-    worth = noise(2, 4, 11, 8, seed=3).float()
+def test_attention_of_shared_keys_in_bfloat16_is_that_in_float32(kv_heads: int, length: int) -> None:
+    q = noise(2, 4, length, 8).float().requires_grad_()
+    k, v = (noise(2, kv_heads, length, 8, seed=seed).float().requires_grad_() for seed in (1, 2))
+    worth = noise(2, 4, length, 8, seed=3).float()
     wanted = causal_attention(q, k, v)
     found = causal_attention(q.bfloat16(), k.bfloat16(), v.bfloat16())
     assert (found - wanted).abs().max() < 0.05
     gradients = torch.autograd.grad(wanted, (q, k, v), worth)
     for one, two in zip(torch.autograd.grad(found, (q, k, v), worth.bfloat16()), gradients, strict=True):
-        assert (one - two).abs().max() < 0.03 * two.abs().max()
+        assert (one - two).abs().max() <= 0.03 * two.abs().max()
