@@ -18,7 +18,8 @@ test: $(VENV)/installed-for-tests
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	$(BIN)/pytest -m 'not alone' --numprocesses 2 --dist loadgroup
+	$(BIN)/pytest -m alone
 
 wheel: $(VENV)/installed
 	$(PIP) wheel --no-deps --wheel-dir dist .

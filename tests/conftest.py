@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,29 @@ from homes import mrclassic
 
 from mrclassic.home import Home
 from mrclassic.mind import process
+
+
+def _take_cores() -> None:
+    """Side by side each process of the tests, and what it starts, keeps to cores of its own: two that compute on the
+    same ones wait for each other."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    if worker and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))[
+            int(worker.removeprefix("gw")) :: int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+        ]
+        if cores:
+            os.sched_setaffinity(0, cores)
+
+
+_take_cores()  # before torch counts them
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of the hatched model go to one process, so that it hatches once."""
+    for item in items:
+        if "hatched" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("hatched"))
 
 
 @pytest.fixture

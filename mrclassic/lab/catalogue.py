@@ -35,6 +35,7 @@ _ALL = (
     Entry("drift", "style drifts away from the parser; the sentinel must name it within 60 updates", 10, 3),
     Entry("collapse", "a reward for form alone against all-or-nothing: what becomes of the working", 10, 2),
     Entry("knights", "knights and knaves, two people to six: worked answers by stages, then rewards", 15, 1),
+    Entry("stories", "stories told in the same words against varied ones: what can be asked for afterwards", 10, 3),
 )
 EXPERIMENTS: Mapping[str, Entry] = MappingProxyType({each.name: each for each in _ALL})
 

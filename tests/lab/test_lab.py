@@ -15,7 +15,7 @@ from homes import mrclassic
 
 from mrclassic.errors import UsageError
 from mrclassic.home import Home
-from mrclassic.lab import catalogue, collapse, drift, healthy, knights, learning
+from mrclassic.lab import catalogue, collapse, drift, healthy, knights, learning, stories
 from mrclassic.lab.experiment import Method, Options, Result
 from mrclassic.lab.ground import Ground
 from mrclassic.lab.methods import imitate, practise
@@ -44,7 +44,7 @@ def ground(home: Home) -> Iterator[Ground]:
         yield Ground(work, parent.policy, parent.row.id)
 
 
-@pytest.mark.parametrize("experiment", [learning, healthy, drift, collapse, knights])
+@pytest.mark.parametrize("experiment", [learning, healthy, drift, collapse, knights, stories])
 def test_every_experiment_runs_and_leaves_a_note(experiment: ModuleType, ground: Ground, tmp_path: Path) -> None:
     if experiment is knights:
         assert "knights" in _names(ground)
