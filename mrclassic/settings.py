@@ -62,11 +62,26 @@ class Chat(_Section):
     """How replies are drawn."""
 
     candidates: int = Field(default=5, ge=1, le=9, description="Replies drawn for one message; a digit picks one.")
-    temperature: float = Field(default=0.7, ge=0, le=5, description="0 is greedy; higher is more varied.")
-    top_p: float = Field(
-        default=1.0, gt=0, le=1, description="Draw from the likeliest tokens of this total probability."
+    temperature: float | None = Field(
+        default=None,
+        ge=0,
+        le=5,
+        examples=[0.7],
+        description="0 is greedy; higher is more varied. Not set: as the makers of an imported model advise, else 0.7.",
     )
-    top_k: int = Field(default=0, ge=0, description="Draw from this many likeliest tokens; 0 is all.")
+    top_p: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        examples=[1.0],
+        description="Draw from the likeliest tokens of this total probability. Not set: as advised, else 1.",
+    )
+    top_k: int | None = Field(
+        default=None,
+        ge=0,
+        examples=[0],
+        description="Draw from this many likeliest tokens; 0 is all. Not set: as advised, else 0.",
+    )
     max_tokens: int = Field(default=96, ge=1, description="A reply ends here at the latest.")
 
 

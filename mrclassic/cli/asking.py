@@ -97,7 +97,7 @@ async def draw(client: MindClient, store: Store, prompt: int, chat: Chat, seed: 
                 finish_reason=reply.finish_reason,
                 seed=reply.seed,
                 temperature=reply.temperature,
-                top_p=chat.top_p,
+                top_p=reply.top_p,
                 checkpoint=answer.checkpoint,
                 duplicate=reply.duplicate,
             )

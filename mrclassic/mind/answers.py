@@ -52,7 +52,7 @@ async def whole(job: Job, admitted: Admitted) -> dict[str, Any]:
         "mrclassic": {
             **_about(admitted),
             "replies": [
-                {"index": choice.last.index, **_numbers(choice.last), **_final(choice.last, job.seed)}
+                {"index": choice.last.index, **_numbers(choice.last), **_final(choice.last, admitted)}
                 for choice in choices
                 if choice.last is not None
             ],
@@ -73,7 +73,7 @@ async def chunks(job: Job, admitted: Admitted) -> AsyncIterator[bytes]:
     try:
         async for piece in job.pieces():
             choices[piece.index].take(piece)
-            for chunk in _said(piece, asked, job.seed):
+            for chunk in _said(piece, asked, admitted):
                 yield _event({**head, **chunk})
     except ApiError as error:
         yield _event(error_body(error.message, error.kind, error.code, error.param))
@@ -83,7 +83,7 @@ async def chunks(job: Job, admitted: Admitted) -> AsyncIterator[bytes]:
     yield b"data: [DONE]\n\n"
 
 
-def _said(piece: Piece, asked: ChatRequest, seed: int) -> list[dict[str, Any]]:
+def _said(piece: Piece, asked: ChatRequest, admitted: Admitted) -> list[dict[str, Any]]:
     """One piece as chunks: its text, then, apart as OpenAI does it, its end."""
     numbers = _numbers(piece)
     said: list[dict[str, Any]] = []
@@ -94,7 +94,7 @@ def _said(piece: Piece, asked: ChatRequest, seed: int) -> list[dict[str, Any]]:
         said.append({**_chunk(piece.index, {"content": piece.text}, logprobs), "mrclassic": numbers})
     if piece.finish_reason is not None:
         ending = _chunk(piece.index, {}, finish_reason=piece.finish_reason)
-        said.append({**ending, "mrclassic": {**numbers, **_final(piece, seed)}})
+        said.append({**ending, "mrclassic": {**numbers, **_final(piece, admitted)}})
     return said
 
 
@@ -127,8 +127,9 @@ def _numbers(piece: Piece) -> dict[str, Any]:
     return {"tokens": piece.tokens, "logprob": round(piece.logprob, 4)}
 
 
-def _final(piece: Piece, seed: int) -> dict[str, Any]:
-    return {"temperature": piece.temperature, "seed": seed, "duplicate": piece.duplicate}
+def _final(piece: Piece, admitted: Admitted) -> dict[str, Any]:
+    drawn = {"temperature": piece.temperature, "top_p": admitted.top_p, "seed": admitted.seed}
+    return {**drawn, "duplicate": piece.duplicate}
 
 
 def _usage(admitted: Admitted, choices: list[_Choice]) -> dict[str, int]:

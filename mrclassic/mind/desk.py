@@ -28,6 +28,7 @@ class Admitted:
     checkpoint: str
     notice: str | None
     seed: int
+    top_p: float
     prompt_tokens: int
 
 
@@ -92,10 +93,10 @@ class Desk:
         """Begin to answer. Raises `ApiError` when the prompt is too long."""
         policy = self._weights.policy
         prompt = fit(asked.messages, policy.tokenizer, policy.shape.context, asked.max_tokens)
-        draw = Draw(asked, prompt, policy.tokenizer, seed)
+        draw = Draw(asked, prompt, policy.tokenizer, seed, policy.generation)
         self._draws[job] = draw
         self._submit(job, draw)
-        return Admitted(self.checkpoint, self._notice, seed, len(prompt))
+        return Admitted(self.checkpoint, self._notice, seed, draw.how.top_p, len(prompt))
 
     def cancel(self, job: int) -> None:
         """Stop answering; its slots are free at once."""

@@ -6,7 +6,7 @@ import difflib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from mrclassic.mind.protocol import well_formed
 
@@ -18,6 +18,7 @@ LARGEST_SEED = 2**63 - 1
 HOTTEST = 5.0
 """As `chat.temperature` allows; beyond it every model speaks noise."""
 
+_Default = TypeVar("_Default", int, int | None)
 _OURS = {
     "messages", "model", "n", "stream", "stream_options", "logprobs", "top_logprobs", "seed", "temperature", "top_p",
     "top_k", "max_tokens", "max_completion_tokens", "stop", "distinct",
@@ -60,17 +61,17 @@ class ApiError(Exception):
 
 @dataclass(frozen=True)
 class Defaults:
-    """What a request leaves open, from the settings `chat.*`."""
+    """What a request leaves open, from the settings `chat.*`; None is left to the model (see `advice`)."""
 
-    temperature: float = 0.7
-    top_p: float = 1.0
-    top_k: int = 0
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
     max_tokens: int = 96
 
 
 @dataclass(frozen=True)
 class ChatRequest:
-    """A checked request."""
+    """A checked request; None is left to the model."""
 
     messages: tuple[dict[str, str], ...]
     model: str | None
@@ -79,9 +80,9 @@ class ChatRequest:
     include_usage: bool
     logprobs: bool
     seed: int | None
-    temperature: float
-    top_p: float
-    top_k: int
+    temperature: float | None
+    top_p: float | None
+    top_k: int | None
     max_tokens: int
     stop: tuple[str, ...]
     distinct: bool
@@ -179,8 +180,8 @@ def _flag(given: Mapping[str, Any], key: str) -> bool:
 
 
 def _number(
-    given: Mapping[str, Any], key: str, default: float, *, low: float, high: float, above: bool = False
-) -> float:
+    given: Mapping[str, Any], key: str, default: float | None, *, low: float, high: float, above: bool = False
+) -> float | None:
     value = given.get(key)
     if value is None:
         return default
@@ -193,7 +194,7 @@ def _number(
     return float(value)
 
 
-def _integer(given: Mapping[str, Any], key: str, default: int, *, low: int, high: int) -> int:
+def _integer(given: Mapping[str, Any], key: str, default: _Default, *, low: int, high: int) -> int | _Default:
     value = given.get(key)
     if value is None:
         return default

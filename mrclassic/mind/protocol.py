@@ -3,7 +3,7 @@
 Everything that OpenAI's form has no place for travels in a top-level `mrclassic` object, which other clients ignore:
 
 * on every chunk of a stream: `tokens` and `logprob` of that choice so far;
-* on a finishing chunk also `temperature`, `seed` and `duplicate`;
+* on a finishing chunk also `temperature`, `top_p`, `seed` and `duplicate`;
 * on the first chunk `checkpoint`, `notice` and `seed`;
 * `restart: index` when a choice repeated another one and is drawn again: forget what was shown of it.
 """
@@ -47,6 +47,7 @@ class Delta:
     """The model had nothing else to say: this text stands at another place too."""
     temperature: float | None = None
     """On the finishing delta: at which temperature it was drawn."""
+    top_p: float | None = None
     seed: int | None = None
     checkpoint: str | None = None
     """On the first delta of a stream: who answers."""
@@ -65,6 +66,7 @@ class Reply:
     finish_reason: str
     duplicate: bool
     temperature: float
+    top_p: float
     seed: int
 
 
@@ -107,6 +109,7 @@ def read_chunk(chunk: Mapping[str, Any]) -> list[Delta]:
                 restart=extra.get("restart") == index,
                 duplicate=bool(extra.get("duplicate", False)),
                 temperature=extra.get("temperature"),
+                top_p=extra.get("top_p"),
                 seed=extra.get("seed"),
                 checkpoint=extra.get("checkpoint"),
                 notice=extra.get("notice"),
@@ -132,6 +135,7 @@ def read_completion(body: Mapping[str, Any]) -> Completions:
                 finish_reason=str(choice.get("finish_reason")),
                 duplicate=bool(fact.get("duplicate", False)),
                 temperature=float(fact.get("temperature", 0.0)),
+                top_p=float(fact.get("top_p", 1.0)),
                 seed=int(fact.get("seed", 0)),
             )
         )

@@ -8,9 +8,12 @@ the outcome does not depend on which candidate happens to finish first (as in de
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
 
+from mrclassic.mind.advice import sampling
 from mrclassic.mind.parameters import ChatRequest
 from mrclassic.model.engine import Event, Request
 from mrclassic.model.tokenizer import Incremental, Tokenizer
@@ -77,15 +80,24 @@ class _Row:
 
 
 class Draw:
-    """The candidates of one request. Feed it the engine's events; take `starts` and `pieces` from it."""
+    """The candidates of one request. Feed it the engine's events; take `starts` and `pieces` from it. `generation` is
+    what the makers of the model advise, for what the request leaves open."""
 
-    def __init__(self, asked: ChatRequest, prompt: Sequence[int], tokenizer: Tokenizer, seed: int) -> None:
+    def __init__(
+        self,
+        asked: ChatRequest,
+        prompt: Sequence[int],
+        tokenizer: Tokenizer,
+        seed: int,
+        generation: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         self._asked, self._prompt, self._tokenizer, self._seed = asked, tuple(prompt), tokenizer, seed
+        self.how = sampling(asked, generation)
         self._rows: dict[int, _Row] = {}
         self._starts: list[Start] = []
         # A greedy candidate beside greedy candidates could only repeat it: the first is greedy, the others are drawn.
-        apart = 1 if asked.distinct and asked.temperature == 0 else asked.n
-        self._begin(range(apart), asked.temperature)
+        apart = 1 if asked.distinct and self.how.temperature == 0 else asked.n
+        self._begin(range(apart), self.how.temperature)
         self._begin(range(apart, asked.n), _WARM)
 
     @property
@@ -131,8 +143,8 @@ class Draw:
             n=len(taken),
             max_new=asked.max_tokens,
             temperature=temperature,
-            top_p=asked.top_p,
-            top_k=asked.top_k,
+            top_p=self.how.top_p,
+            top_k=self.how.top_k,
             seed=self._seed,
             stop=asked.stop,
             first_row=round_ * asked.n + taken[0],
@@ -167,7 +179,7 @@ class Draw:
         ]
         for loser in sorted(same, key=lambda other: other.rank)[1:]:
             if loser.round < ROUNDS:
-                warmer = max(self._asked.temperature, _WARM) + _RISE * (loser.round + 1)
+                warmer = max(self.how.temperature, _WARM) + _RISE * (loser.round + 1)
                 self._begin([loser.index], warmer, loser.round + 1)
             else:
                 loser.duplicate = loser.changed = True

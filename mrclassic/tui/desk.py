@@ -109,8 +109,9 @@ class Desk:
                     logprob=piece.logprob,
                     finish_reason=piece.finish_reason or "stop",
                     seed=draw.seed if piece.seed is None else piece.seed,
-                    temperature=draw.temperature if piece.temperature is None else piece.temperature,
-                    top_p=draw.top_p,
+                    # A server of another kind does not say; then it is as asked, or as such servers do by default.
+                    temperature=_known(piece.temperature, draw.temperature),
+                    top_p=_known(draw.top_p),
                     checkpoint=draw.checkpoint,
                     duplicate=piece.duplicate,
                 )
@@ -239,3 +240,8 @@ def _day(stamp: str) -> str:
     from datetime import datetime
 
     return datetime.fromisoformat(stamp).astimezone().strftime("%d %b %H:%M").lstrip("0")
+
+
+def _known(*values: float | None) -> float:
+    """The first that is known; 1, which is every server's default, where none is."""
+    return next((value for value in values if value is not None), 1.0)

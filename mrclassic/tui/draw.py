@@ -49,8 +49,9 @@ class Draw:
     prompt: int
     n: int
     seed: int
-    temperature: float
-    top_p: float
+    temperature: float | None
+    """As asked; `None` is left to the model, as `top_p` is."""
+    top_p: float | None
     number: int = 1
     """Which draw for this prompt this is; drawing again counts on."""
     checkpoint: str | None = None
@@ -71,6 +72,7 @@ class Draw:
         piece.duplicate = piece.duplicate or delta.duplicate
         piece.finish_reason = delta.finish_reason or piece.finish_reason
         piece.temperature = delta.temperature if delta.temperature is not None else piece.temperature
+        self.top_p = delta.top_p if delta.top_p is not None else self.top_p
         piece.seed = delta.seed if delta.seed is not None else piece.seed
         self.checkpoint = delta.checkpoint or self.checkpoint
         return piece
