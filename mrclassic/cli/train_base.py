@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mrclassic.cli import common
+from mrclassic.cli import common, fitting
 
 if TYPE_CHECKING:
     from mrclassic.night.base import Based, Plan
@@ -49,6 +49,10 @@ def base(
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same run.")] = 0,
     resume: Annotated[int | None, typer.Option(help="Go on with this interrupted run (its number).")] = None,
+    lora: fitting.Lora = None,
+    targets: fitting.Targets = None,
+    recompute: fitting.Recompute = None,
+    optimizer_state: fitting.OptimizerState = None,
     plan: Annotated[bool, typer.Option("--plan", help="Say tokens, updates and minutes, and train nothing.")] = False,
     compile_: Annotated[
         bool, typer.Option("--compile", help="Have PyTorch compile the network first; for long runs on a GPU.")
@@ -68,7 +72,7 @@ def base(
     common.one_length(steps=steps, minutes=minutes, epochs=epochs)
     if origin is not None and size is not None:
         raise UsageError("--from goes on with a model that has its size; leave out --size.")
-    session = common.session(ctx)
+    session = fitting.session(ctx, lora, targets, recompute, optimizer_state)
     from mrclassic.cli.progress import Bar
     from mrclassic.night import base as night
     from mrclassic.night.workplace import Workplace, alone

@@ -27,6 +27,7 @@ from mrclassic.training import base, fits, hatch, loop
 from mrclassic.training.corpus import files, packing, vocabulary
 from mrclassic.training.corpus.order import Order as Updates
 from mrclassic.training.corpus.packed import FACTS, Packed, Part
+from mrclassic.training.fits import Fit
 from mrclassic.training.optimizers import Kind
 from mrclassic.training.report import StepReport
 from mrclassic.training.sentinel import SUPERVISED, Sentinel
@@ -55,6 +56,7 @@ class Order:
     seed: int = 0
     compile: bool = False
     resume: int | None = None
+    fit: Fit | None = None  # None: as the settings say
     recipe: base.Settings | None = None  # what all of that came to, when the run began
 
 
@@ -106,6 +108,7 @@ class _Ready:
     policy: Policy
     parent: Parent | None
     recipe: base.Settings
+    fit: Fit
 
 
 def plan(work: Workplace, order: Order) -> Plan:
@@ -129,7 +132,7 @@ def plan(work: Workplace, order: Order) -> Plan:
         each,
         per_step / each,
         steps * each / 60,
-        _memory(work, shape, ready.recipe).lines(),
+        _memory(work, shape, ready.recipe, ready.fit).lines(),
     )
 
 
@@ -153,7 +156,7 @@ def train(
             folder.mkdir(parents=True, exist_ok=True)
             ready.corpus.folder.rename(folder / _CORPUS)
         updates = Updates(ready.corpus, recipe.tokens, order.seed)
-        state = base.start(ready.policy, recipe, work.dtype)
+        state = base.start(ready.policy, recipe, work.dtype, ready.fit)
         if order.resume is not None and state.resume(folder):
             work.say(f"Going on from update {state.step} of {recipe.steps}.")
         planned(recipe.steps, state.step)
@@ -188,7 +191,8 @@ def train(
                 step=state.step,
                 known=(),  # what a parent knew of the book is no longer sure
                 metrics={f"perplexity/{name}": score["perplexity"] for name, score in scores.items()},
-                state=state.trainee.tensors(),
+                # Moments of adapters are of no use once those are merged.
+                state=None if ready.fit.lora else state.trainee.tensors(),
             )
             if work.store.checkpoints.in_use() is None:
                 used = work.use(row)
@@ -218,7 +222,7 @@ def _begun(work: Workplace, order: Order) -> tuple[Order, _Ready]:
     each = _seconds_per_step(work, ready, updates) if order.minutes is not None else 0.0
     recipe = replace(ready.recipe, steps=_steps(order, updates, each))
     origin = ready.parent.row.id if ready.parent else None
-    return replace(order, origin=origin, recipe=recipe), replace(ready, recipe=recipe)
+    return replace(order, origin=origin, recipe=recipe, fit=ready.fit), replace(ready, recipe=recipe)
 
 
 def _resumed(work: Workplace, run: int) -> tuple[Order, _Ready]:
@@ -226,13 +230,14 @@ def _resumed(work: Workplace, run: int) -> tuple[Order, _Ready]:
     row = work.resumable(run, "base")
     given = {name: value for name, value in row.settings.items() if name in Order.__dataclass_fields__}
     recipe = base.Settings(**given["recipe"])
-    order = Order(**{**given, "recipe": recipe, "resume": row.id})
+    fit = Fit.of(given.get("fit") or {})
+    order = Order(**{**given, "recipe": recipe, "fit": fit, "resume": row.id})
     folder = work.home.runs / f"run-{row.id}" / _CORPUS
     if not (folder / FACTS).exists():
         raise UsageError(f"Run {row.id} was ended before its corpus was its own; begin it again.")
     corpus = Packed(folder)
     parent = work.parent(order.origin) if order.origin else None
-    return order, _Ready(corpus, _policy(work, order, corpus, parent), parent, recipe)
+    return order, _Ready(corpus, _policy(work, order, corpus, parent), parent, recipe, fit)
 
 
 def _prepare(work: Workplace, order: Order) -> _Ready:
@@ -250,15 +255,18 @@ def _prepare(work: Workplace, order: Order) -> _Ready:
     sources = files.sources([Path(each) for each in order.corpora], order.weights)
     parent = work.parent(order.origin) if order.origin else None
     shape = parent.policy.shape if parent else SHAPES[order.size]
+    fit = order.fit or work.fit
+    if fit.lora and parent is None:
+        raise UsageError("Adapters go beside weights that know something: give --from, or leave out --lora.")
     recipe = base.recipe(shape, going_on=parent is not None, seed=order.seed)
     recipe = replace(
         recipe,
-        optimizer=order.optimizer or recipe.optimizer,
+        optimizer=order.optimizer or (recipe.optimizer if fit.optimizer_state == "full" else "adamw"),
         compile=order.compile,
         learning_rate=order.learning_rate or recipe.learning_rate,
         tokens=order.tokens or recipe.tokens,
     )
-    _memory(work, shape, recipe)
+    _memory(work, shape, recipe, fit)
     model = parent.row.model_sha256 if parent else f"{shape.vocab_size} {work.digest}"
     read = [(source.name, source.weight, files.fingerprint(source)) for source in sources]
     key = blake2b(json.dumps([read, order.held_out, base.context(shape), model]).encode(), digest_size=8).hexdigest()
@@ -268,7 +276,7 @@ def _prepare(work: Workplace, order: Order) -> _Ready:
             shutil.rmtree(former)  # of a plan that no run followed
         _write(work, order, sources, folder, parent)
     corpus = Packed(folder)
-    return _Ready(corpus, _policy(work, order, corpus, parent), parent, recipe)
+    return _Ready(corpus, _policy(work, order, corpus, parent), parent, recipe, fit)
 
 
 def _write(work: Workplace, order: Order, sources: Sequence[files.Source], folder: Path, parent: Parent | None) -> None:
@@ -290,18 +298,18 @@ def _policy(work: Workplace, order: Order, corpus: Packed, parent: Parent | None
     return base.fresh(order.size, corpus.tokenizer, order.seed, str(work.device))
 
 
-def _memory(work: Workplace, shape: Shape, recipe: base.Settings) -> fits.Table:
+def _memory(work: Workplace, shape: Shape, recipe: base.Settings, fit: Fit) -> fits.Table:
     """What the training takes, by arithmetic; raises MrClassicError where the device is too small."""
     width = base.context(shape)
     load = fits.Load(rows=max(1, recipe.tokens // width), width=width, learned=width)
     place = fits.Place(work.device.type, work.dtype.itemsize)
-    return fits.check(shape, fits.WHOLE, load, place, fits.free_memory(work.device), str(work.device))
+    return fits.check(shape, fit, load, place, fits.free_memory(work.device), str(work.device))
 
 
 def _seconds_per_step(work: Workplace, ready: _Ready, updates: Updates) -> float:
     """The median of a few updates, on a copy; the first ones, slower, are left out."""
     recipe = replace(ready.recipe, steps=10**6)
-    trial = base.start(ready.policy, recipe, work.dtype)
+    trial = base.start(ready.policy, recipe, work.dtype, ready.fit)
     times = [base.step(trial, updates, recipe).seconds for _ in range(_PROBE_STEPS)]
     return median(times[2:])
 

@@ -78,6 +78,9 @@ def test_it_goes_on_with_a_checkpoint_and_is_a_candidate(talks: Path, tmp_path: 
     assert second["held_out"]["talks"]["loss"] < first["held_out"]["talks"]["loss"]
     code, shown, _ = mrclassic(tmp_path / "home", "model", "show", second["checkpoint"], "--json")
     assert shown["lineage"] == [first["checkpoint"]]
+    code, third, said = train(tmp_path / "home", str(talks), *SHORT, *words[:2], "--lora", "4")
+    assert code == 0, said
+    assert third["model_sha256"] != first["model_sha256"]
 
 
 @pytest.mark.parametrize(
@@ -89,6 +92,7 @@ def test_it_goes_on_with_a_checkpoint_and_is_a_candidate(talks: Path, tmp_path: 
         (("here", "--steps", "3", "--epochs", "2"), "each give the length"),
         (("here", "--resume", "1"), "takes everything else from the run"),
         (("here", "--compile"), "--compile is for GPUs"),
+        (("here", "--lora", "4"), "give --from"),
         (("here", "--from", "x", "--size", "tiny"), "leave out --size"),
         (("--resume", "9"), "There is no run 9"),
     ],
