@@ -18,7 +18,7 @@ test: $(VENV)/installed-for-tests
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -m 'not alone' --numprocesses 2 --dist loadgroup
+	$(BIN)/pytest -m 'not alone' --numprocesses 2
 	$(BIN)/pytest -m alone
 
 wheel: $(VENV)/installed

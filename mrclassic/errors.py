@@ -21,3 +21,17 @@ class Refused(MrClassicError):
     """A check said no: nothing was changed (exit code 3)."""
 
     exit_code = 3
+
+
+class Postponed(MrClassicError):
+    """Not now, but the same command may do later (exit code 75, EX_TEMPFAIL): the device is wanted or full."""
+
+    exit_code = 75
+
+
+class Unwritable(MrClassicError):
+    """The disk is full, or does not take what has to be kept; with room again the same work can go on."""
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal asked this process to end; what it was at can be gone on with. Raised by the signal's handler."""

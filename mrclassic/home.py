@@ -119,6 +119,11 @@ class Home:
         """The running model's Unix socket."""
         return self.run / "mind.sock"
 
+    @property
+    def judge_socket(self) -> Path:
+        """The Unix socket of a judge that runs apart."""
+        return self.run / "judge.sock"
+
 
 def _unusable(where: object, why: str) -> MrClassicError:
     return MrClassicError(

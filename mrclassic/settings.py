@@ -12,12 +12,14 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from mrclassic import files
 from mrclassic.errors import MrClassicError, UsageError
 from mrclassic.home import VARIABLE, Home
 
@@ -45,12 +47,31 @@ def _days(value: str) -> str:
     return value
 
 
+def _exceptions(value: str) -> str:
+    for part in filter(str.strip, value.split(";")):
+        words = part.split()
+        try:
+            days, start, minutes = "".join(words[:-2]), words[-2], float(words[-1])
+            valid = _days(days) and _clock(start) and 0 <= minutes < 1440
+        except (ValueError, IndexError):
+            valid = False
+        if not valid:
+            raise ValueError('use days, a time and minutes such as "sat,sun 02:00 240; wed 04:30 0"')
+    return value
+
+
 def _timezone(value: str | None) -> str | None:
     if value is not None:
         try:
             ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError, OSError):
             raise ValueError('use a name such as "Europe/Berlin"') from None
+    return value
+
+
+def _url(value: str) -> str:
+    if value and not re.fullmatch(r"https?://[^\s/]\S*", value):
+        raise ValueError("use an address that begins with https:// or http://")
     return value
 
 
@@ -107,7 +128,20 @@ class Night(_Section):
         default=None, examples=["Europe/Berlin"], description='Such as "Europe/Berlin"; not set: that of the machine.'
     )
     misfire_hours: float = Field(
-        default=3.0, ge=0, description="A night missed while the machine slept still starts so late."
+        default=3.0, ge=0, description="A night missed or cut short still starts or goes on so late."
+    )
+    exceptions: Annotated[str, AfterValidator(_exceptions)] = Field(
+        default="", description='Days with a start and minutes of their own: "sat,sun 02:00 240; wed 04:30 0".'
+    )
+    idle_minutes: float = Field(
+        default=10.0, gt=0, description="A night waits until nobody has asked the model anything for so long."
+    )
+    nice: int = Field(default=10, ge=0, le=19, description="So much a night gives way to other programs.")
+    price_per_hour: float = Field(
+        default=0.0, ge=0, description="What an hour of this machine costs, in your money; 0: nothing is said of it."
+    )
+    silent_minutes: float = Field(
+        default=20.0, gt=0, description="A night without a sign of life for so long is ended and begun again."
     )
 
 
@@ -117,6 +151,15 @@ class Book(_Section):
     epochs: int = Field(default=16, ge=1, description="Passes over the book; new entries come four times as often.")
     learning_rate: float = Field(default=7e-4, gt=0, le=1, description="The highest rate of the schedule.")
     batch: int = Field(default=64, ge=1, description="Entries an update; below 32 a small model forgets.")
+
+
+class Lesson(_Section):
+    """How a few new entries of the book are learned at once."""
+
+    automatic: bool = Field(default=False, description="Whether the app gives a lesson by itself.")
+    after: int = Field(default=5, ge=1, description="So many picks wait before it does.")
+    batch: int = Field(default=64, ge=32, le=256, description="Entries an update, old ones among the new.")
+    learning_rate: float = Field(default=1e-3, gt=0, le=1, description="The highest rate of the schedule.")
 
 
 class Training(_Section):
@@ -140,7 +183,12 @@ class Practice(_Section):
     tasks: str = Field(
         default="arithmetic", min_length=1, description="What is practised: NAME[:LEVEL], separated by commas."
     )
-    curriculum: str = Field(default="bandit", min_length=1, description="What comes next: bandit, uniform or a plugin.")
+    curriculum: str = Field(
+        default="bandit",
+        min_length=1,
+        description="What comes next: bandit, uniform, staged, learning_progress, thompson, exp3, prioritized_replay "
+        "or a plugin.",
+    )
     rewards: str = Field(default="correct", min_length=1, description="NAME[=WEIGHT], separated by commas.")
     prompts: int = Field(default=16, ge=1, description="Questions an update.")
     group: int = Field(default=16, ge=2, le=64, description="Answers to each question.")
@@ -155,6 +203,15 @@ class Gate(_Section):
 
     margin: float = Field(default=0.03, ge=0, le=1, description="How much of a guarded score may be lost at most.")
     confidence: float = Field(default=0.95, gt=0.5, lt=1, description="Of the intervals that decide.")
+
+
+class Notify(_Section):
+    """How the owner hears of a night that is over."""
+
+    desktop: bool = Field(default=False, description="A notification on the desktop.")
+    webhook: Annotated[str, AfterValidator(_url)] = Field(
+        default="", description='An address that is sent the facts as JSON, such as "https://example.org/night".'
+    )
 
 
 class Ui(_Section):
@@ -177,9 +234,11 @@ class Settings(_Section):
     mind: Mind = Mind()
     night: Night = Night()
     book: Book = Book()
+    lesson: Lesson = Lesson()
     training: Training = Training()
     practice: Practice = Practice()
     gate: Gate = Gate()
+    notify: Notify = Notify()
     ui: Ui = Ui()
     keys: dict[str, str] = Field(default={}, description="Key bindings of the app: binding = key.")
 
@@ -201,16 +260,18 @@ def valid_keys() -> list[str]:
     return names
 
 
-def load(home: Home, overrides: Mapping[str, object] | None = None) -> Settings:
-    """The settings of `home`, with `overrides` (dotted names from flags; None is not given) above everything else.
+def load(home: Home, overrides: Mapping[str, object] | None = None, file: Path | None = None) -> Settings:
+    """The settings of `home`, with `overrides` (dotted names from flags; None is not given) above everything else;
+    from `file` instead of the home's where that is given.
 
     Raises UsageError for an unknown key, a wrong type or value, broken TOML or a wrong environment variable.
     """
-    text, data = _file(home)
+    path = file or home.settings_file
+    text, data = _file(path)
     merged: dict[str, Any] = {}
     origin: dict[str, str] = {}
     for key, value in _leaves(data):
-        where = f"{home.settings_file} line {_line_of(key, text)}"
+        where = f"{path} line {_line_of(key, text)}"
         _set(merged, origin, key, value, where)
     for key, value in _environment():
         _set(merged, origin, key, value, f"${_variable(key)}")
@@ -222,11 +283,10 @@ def load(home: Home, overrides: Mapping[str, object] | None = None) -> Settings:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise _wrong(origin.get(key) or origin.get(key.split(".")[0], str(home.settings_file)), key, first) from error
+        raise _wrong(origin.get(key) or origin.get(key.split(".")[0], str(path)), key, first) from error
 
 
-def _file(home: Home) -> tuple[str, dict[str, Any]]:
-    path = home.settings_file
+def _file(path: Path) -> tuple[str, dict[str, Any]]:
     try:
         text = path.read_bytes().decode("utf-8-sig")
         return text, tomllib.loads(text)
@@ -364,11 +424,10 @@ def _template_line(key: str, field: FieldInfo) -> str:
 
 def write_template(home: Home) -> bool:
     """Write the template where there is no settings file yet; return whether it was written."""
-    try:
-        with home.settings_file.open("x", encoding="utf-8") as file:
-            file.write(template())
-    except FileExistsError:
+    if home.settings_file.exists():
         return False
+    try:
+        files.replace(home.settings_file, template().encode())  # half of one would be no TOML after a power cut
     except OSError as error:
         raise MrClassicError(f"Cannot write {home.settings_file}: {error.strerror or error}.") from error
     return True

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from homes import mrclassic
+from xdist.scheduler import LoadScopeScheduling
 
 from mrclassic.home import Home
 from mrclassic.mind import process
@@ -31,12 +34,22 @@ def _take_cores() -> None:
 _take_cores()  # before torch counts them
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of the hatched model go to one process, so that it hatches once."""
-    for item in items:
-        if "hatched" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("hatched"))
+class _Together(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """Each test goes to whichever process is free; those of the hatched model all to one, so that it hatches once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "hatched" if _hatches(file) else nodeid
+
+
+@cache
+def _hatches(file: str) -> bool:
+    return re.search(r"\b(hatched|nest)\b", Path(file).read_text(encoding="utf-8")) is not None
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """xdist's hook: who decides which process a test goes to."""
+    return _Together(config, log)
 
 
 @pytest.fixture

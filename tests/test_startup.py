@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 COMPUTING = {"torch", "transformers", "safetensors", "tokenizers", "numpy", "sympy"}
 SERVING = {"starlette", "uvicorn", "apscheduler"}
 HELP = "import sys; sys.argv = ['mrclassic', '--help']; from mrclassic.cli import main; main()"
@@ -53,6 +55,7 @@ def test_no_part_of_the_app_loads_what_computes(tmp_path: Path) -> None:
     assert not packages & (COMPUTING | SERVING)
 
 
+@pytest.mark.alone
 def test_help_answers_at_once(tmp_path: Path) -> None:
     def seconds() -> float:
         begun = time.perf_counter()

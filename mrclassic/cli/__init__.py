@@ -23,7 +23,9 @@ from mrclassic.cli import (
     doctor,
     evaluate,
     hatch,
+    judge,
     lab,
+    lesson,
     model,
     night,
     plugin,
@@ -82,6 +84,7 @@ def _register() -> None:
         ask.teach,
         ask.undo,
         chat.chat,
+        lesson.lesson,
         night.night,
         night.report,
         serve.serve,
@@ -90,6 +93,7 @@ def _register() -> None:
     for verb in verbs:
         app.command()(verb)
     app.command("eval")(evaluate.evaluate)
+    app.command(hidden=True)(judge.judge)
     for group in (train.app, data.app, model.app, task.app, plugin.app, lab.app, daemon.app):
         app.add_typer(group)
 

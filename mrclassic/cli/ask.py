@@ -80,7 +80,7 @@ def teach(
         return
     question = store.conversations.message(prompt).content
     common.out(f"{question}\n-> {taken.text}")
-    common.say(f"{asking.count(left)}. `mrclassic train book` teaches what waits.")
+    common.say(f"{asking.count(left)}. `mrclassic lesson` teaches what waits.")
 
 
 def undo(ctx: typer.Context, as_json: common.JsonFlag = False) -> None:

@@ -42,19 +42,29 @@ class Session:
     settings: Settings
 
     def store(self) -> Store:
-        """Open the database of this home (created on first use)."""
-        from mrclassic.store import Store
+        """Open the database of this home (created on first use); one that cannot be opened any more is mended first."""
+        from mrclassic.store import DamagedStoreError, Store
 
-        return Store.open(self.home)
+        try:
+            return Store.open(self.home)
+        except DamagedStoreError:
+            from mrclassic.cli.mending import mend
+
+            restored = mend(self.home)
+            if restored is None:
+                raise
+            say(restored.sentence)
+            return Store.open(self.home)
 
 
-def session(ctx: typer.Context, **overrides: object) -> Session:
-    """Open the home that the options, the environment or the default name; read its settings.
+def session(ctx: typer.Context, *, attended: bool = True, **overrides: object) -> Session:
+    """Open the home that the options, the environment or the default name; read its settings (see `last_settings` for
+    what becomes of them where they are damaged, or wrong and nobody `attended` to).
 
     `overrides` are dotted settings with `__` for the dot (`night__minutes=10`); `None` means not given.
     """
     from mrclassic.home import Home
-    from mrclassic.settings import load
+    from mrclassic.last_settings import load
 
     root: Root = ctx.ensure_object(Root)
     given = {key.replace("__", "."): value for key, value in overrides.items() if value is not None}
@@ -62,7 +72,10 @@ def session(ctx: typer.Context, **overrides: object) -> Session:
         given.setdefault("device", root.device)
     home = Home.locate(root.home)
     home.ensure()
-    return Session(home, load(home, given))
+    settings, notice = load(home, given, attended=attended)
+    if notice:
+        say(notice)
+    return Session(home, settings)
 
 
 def only(ctx: typer.Context, alone: str, *, beside: Sequence[str] = ("json",)) -> None:

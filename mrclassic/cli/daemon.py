@@ -1,11 +1,10 @@
-"""`mrclassic daemon run|status|pause|resume`: the service that starts the nights."""
+"""`mrclassic daemon run|status|log|pause|resume|install`: the service that starts the nights."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import asdict
-from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="daemon",
-    help="The service that starts the nights: run it, look at it, pause it.",
+    help="The service that starts the nights: run it, look at it, pause it, have systemd start it.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -36,17 +35,17 @@ def run(ctx: typer.Context, json_: common.JsonFlag = False) -> None:
     import logging
 
     from mrclassic.daemon import service
+    from mrclassic.daemon.log import LOG
     from mrclassic.daemon.status import read
 
-    here = common.session(ctx)
+    here = common.session(ctx, attended=False)
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
-    logger = logging.getLogger("mrclassic.daemon")
-    logger.addHandler(handler)
+    LOG.addHandler(handler)
     try:
         service.run(here.home, here.settings, reload=lambda: common.session(ctx).settings)
     finally:
-        logger.removeHandler(handler)
+        LOG.removeHandler(handler)
     if json_:
         common.emit(_facts(read(here.home)))
 
@@ -57,15 +56,39 @@ def status(ctx: typer.Context, json_: common.JsonFlag = False) -> None:
 
     Example: mrclassic daemon status --json
     """
-    from mrclassic.daemon.status import read
+    from mrclassic.daemon.status import beat_file, read
+    from mrclassic.heartbeat import pulse
 
     here = common.session(ctx)
     found = read(here.home)
+    at = pulse(beat_file(here.home))[1] if found.night is not None else ""
     if json_:
-        common.emit(_facts(found))
+        common.emit({**_facts(found), "at": at or None})
         return
-    for line in _lines(found):
+    for line in _lines(found, at):
         common.out(line)
+
+
+@app.command()
+def log(
+    ctx: typer.Context,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many, the newest last.")] = 20,
+    json_: common.JsonFlag = False,
+) -> None:
+    """Read what the service did; a line marked with ! is worth a look.
+
+    Example: mrclassic daemon log -n 50
+    """
+    from mrclassic.daemon.log import tail, words
+
+    events = tail(common.session(ctx).home, lines)
+    if json_:
+        common.emit(events)
+        return
+    if not events:
+        common.say("The service has not run yet; `mrclassic daemon run` starts it.")
+    for each in events:
+        common.out(words(each))
 
 
 @app.command()
@@ -84,6 +107,43 @@ def resume(ctx: typer.Context, json_: common.JsonFlag = False) -> None:
     Example: mrclassic daemon resume
     """
     _ask(ctx, "resume", json_)
+
+
+@app.command()
+def install(
+    ctx: typer.Context,
+    linger: Annotated[bool, typer.Option("--linger", help="Let it run when you are logged out, too.")] = False,
+    wake: Annotated[bool, typer.Option("--wake", help="Wake a sleeping machine for the nights.")] = False,
+    uninstall: Annotated[
+        bool, typer.Option("--uninstall", help="Instead: stop it and remove what was written.")
+    ] = False,
+    json_: common.JsonFlag = False,
+) -> None:
+    """Have systemd start the service from now on, with the paths of this home and this installation.
+
+    Example: mrclassic daemon install --linger
+    """
+    from mrclassic.daemon import install as units
+    from mrclassic.errors import UsageError
+
+    if uninstall and (linger or wake):
+        raise UsageError("--uninstall goes alone.")
+    here = common.session(ctx)
+    if uninstall:
+        done = units.uninstall(here.home)
+    else:
+        done = units.install(here.home, here.settings.night, linger=linger, wake=wake)
+    if json_:
+        common.emit({**asdict(done), "files": list(map(str, done.files)), "uninstalled": uninstall})
+    else:
+        for path in done.files:
+            common.out(f"{'Removed' if uninstall else 'Written'}: {path}")
+        if done.enabled:
+            common.out("The service runs, and starts by itself from now on; `mrclassic daemon status` shows it.")
+        for sentence in done.words:
+            common.out(sentence)
+    if not (done.enabled or uninstall):
+        raise typer.Exit(1)
 
 
 def _ask(ctx: typer.Context, kind: str, json_: bool) -> None:
@@ -119,26 +179,21 @@ def _facts(found: Status) -> dict[str, object]:
     return {"running": found.running, **asdict(found)}
 
 
-def _lines(found: Status) -> list[str]:
+def _lines(found: Status, at: str) -> list[str]:
+    from mrclassic.daemon.status import sentence, when
+
     if found.running:
-        since = f" since {_when(found.started)}" if found.started else ""
-        lines = [f"The service is running (process {found.pid}{since})."]
+        since = f" since {when(found.started)}" if found.started else ""
+        lines = [f"The service is running (process {found.pid}{since}).", sentence(found)]
     else:
-        lines = ["The service is not running; start it with `mrclassic daemon run`."]
+        lines = ["The service is not running; `mrclassic daemon run` starts it, `mrclassic daemon install` for good."]
+        if found.paused:
+            lines.append("Nights are paused; `mrclassic daemon resume` lets them start again.")
     if found.night is not None:
-        lines.append(f"A night is running since {_when(found.night.started)} ({found.night.why}): {found.night.log}")
-    if found.paused:
-        lines.append("It is paused: `mrclassic daemon resume` lets nights start again.")
-    elif found.next_night is not None:
-        lines.append(f"The next night starts {_when(found.next_night)}.")
-    elif found.running:
-        lines.append("The settings switch nights off (night.enabled).")
+        lines.append(f"  {at or 'it has just begun'}; it writes to {found.night.log}")
+    elif found.unfinished is not None and found.next_night is not None:
+        lines.append(f"The next night starts {when(found.next_night)}.")
     if found.last_night:
         lines.append(f"Last: {found.last_night}")
     lines += [f"  {notice}" for notice in found.notices]
     return lines
-
-
-def _when(text: str) -> str:
-    moment = datetime.fromisoformat(text).astimezone()
-    return f"{moment:%a} {moment.day} {moment:%b, %H:%M}"

@@ -1,4 +1,5 @@
-"""`mrclassic data add|list|drop`: the owner's notes, made into something that the model can be asked about."""
+"""`mrclassic data add|list|drop`: the owner's notes, made into something that the model can be asked about; and `data
+mend`, for a database that was damaged."""
 
 from __future__ import annotations
 
@@ -119,6 +120,25 @@ def drop(
         return
     for name in gone:
         common.out(f"{name} is dropped.")
+
+
+@app.command()
+def mend(ctx: typer.Context, json: common.JsonFlag = False) -> None:
+    """Restore a damaged database: all of it that can be read, and the rest from its last copy. The damaged file is kept
+    aside.
+
+    Example: mrclassic data mend
+    """
+    from mrclassic.cli.mending import mend as restore
+
+    home = common.session(ctx).home
+    found = restore(home)
+    if json:
+        common.emit(found)
+    elif found is None:
+        common.out(f"Nothing is wrong with {home.database}.")
+    else:
+        common.out(found.sentence)
 
 
 def _line(facts: dict[str, object]) -> str:

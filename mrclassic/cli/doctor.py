@@ -198,7 +198,7 @@ def _database(home: Home) -> Check:
 
     if not home.database.exists():
         return Check("database", True, "none yet")
-    mend = f"End what uses it; if it stays, move {home.database} aside or restore a copy."
+    mend = "`mrclassic data mend` restores what can be had; end what uses it first."
     try:
         with Store.open(home) as store:
             damage = store.damage()

@@ -60,7 +60,7 @@ def _suites(work: Workplace, name: str, known: Mapping[str, Suite], items: int |
     if name in known:
         return [known[name]]
     names = tasks.names(work.home.tasks)
-    if name.partition(":")[0] not in names:
+    if name.partition(":")[0] not in (*names, tasks.GYM):
         near = difflib.get_close_matches(name, [*known, *names], 1, 0.0)
         raise UsageError(f"There is no suite {name!r}; the nearest is {near[0]!r}.")
     arms = work.arms([name])

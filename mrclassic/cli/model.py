@@ -1,4 +1,4 @@
-"""`mrclassic model list|show|use|undo|import|export`: the checkpoints of a home, and which of them answers."""
+"""`mrclassic model list|show|use|undo|prune|import|grow|export`: the checkpoints of a home, and which answers."""
 
 from __future__ import annotations
 
@@ -40,18 +40,25 @@ class ExportDtype(StrEnum):
     Q8_0 = "q8_0"
 
 
+class Size(StrEnum):
+    """The sizes that a model can grow to."""
+
+    SMALL = "small"
+    CLASSIC = "classic"
+
+
 _NONE_YET = "No model here yet; run `mrclassic hatch`."
 
 
 @app.command("list")
 def list_(ctx: typer.Context, json_: common.JsonFlag = False) -> None:
-    """List the checkpoints, newest first; * is in use.
+    """List the checkpoints, newest first; * is in use, "removed" that only what was known of it is left.
 
     Example: mrclassic model list
     """
     here = common.session(ctx)
     with here.store() as store:
-        rows = [_facts(store, row) for row in store.checkpoints.list()]
+        rows = [{**_facts(store, row), "here": _is_here(here.home, row)} for row in store.checkpoints.list()]
     if json_:
         common.emit(rows)
         return
@@ -60,7 +67,8 @@ def list_(ctx: typer.Context, json_: common.JsonFlag = False) -> None:
     for row in rows:
         mark = "*" if row["in_use"] else " "
         parent = f"  from {row['parent']}" if row["parent"] else ""
-        common.out(f"{mark} {row['id']}  {row['status']:<9}  {row['parameters']:>11,}  {row['created'][:19]}{parent}")
+        status = row["status"] if row["here"] else "removed"
+        common.out(f"{mark} {row['id']}  {status:<9}  {row['parameters']:>11,}  {row['created'][:19]}{parent}")
 
 
 @app.command()
@@ -118,7 +126,7 @@ def use(
 
 @app.command()
 def undo(ctx: typer.Context, json_: common.JsonFlag = False) -> None:
-    """Go back to the checkpoint that was in use before; said again, it comes back to this one.
+    """Go back to the checkpoint that was in use before; said again, further back. `model use` goes forward again.
 
     Example: mrclassic model undo
     """
@@ -127,10 +135,44 @@ def undo(ctx: typer.Context, json_: common.JsonFlag = False) -> None:
     here = common.session(ctx)
     with here.store() as store:
         now = _wanted(store, None)
-        former = next((row for row in store.checkpoints.uses() if row.id != now.id), None)
-        if former is None:
-            raise MrClassicError(f"No other checkpoint than {now.id} has been in use; there is nothing to go back to.")
-        _put_into_use(here.home, store, former, json_)
+        former = [row for row in store.checkpoints.former() if _is_here(here.home, row)]
+        if not former:
+            raise MrClassicError(
+                f"Nothing that was in use before {now.id} is left here; there is nothing to go back to."
+            )
+        _put_into_use(here.home, store, former[0], json_, undo=True)
+        if not json_:
+            again = f" Said again, `undo` goes back to {former[1].id}." if len(former) > 1 else ""
+            common.say(f"`mrclassic model use {now.id}` takes this back.{again}")
+
+
+@app.command()
+def prune(
+    ctx: typer.Context,
+    keep: Annotated[
+        int, typer.Option(min=1, help="How many to keep of the newest, and of those that were in use last.")
+    ] = 3,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+    json_: common.JsonFlag = False,
+) -> None:
+    """Remove the files of old checkpoints, as every night does after it was judged.
+
+    What is in use, golden, imported, or needed by a run that can go on always stays; so does the record of the others.
+
+    Example: mrclassic model prune --dry-run
+    """
+    from mrclassic.night.pruning import prune as remove
+
+    here = common.session(ctx)
+    with here.store() as store:
+        done = remove(here.home, store, keep=keep, only_say=dry_run)
+    if json_:
+        common.emit(done)
+        return
+    for name in done.removed:
+        common.out(name)
+    verb = "Would remove" if dry_run else "Removed"
+    common.say(f"{verb} {len(done.removed)} checkpoints, {done.freed / 2**20:,.1f} MiB.")
 
 
 @app.command("import")
@@ -175,6 +217,73 @@ def import_(
 
 
 @app.command()
+def grow(
+    ctx: typer.Context,
+    to: Annotated[Size, typer.Option(help="small (about 10M) or classic (about 49M).")],
+    origin: Annotated[
+        str | None, typer.Option("--from", help="Checkpoint to grow, or its beginning (default: the one in use).")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Draws what is new; it says nothing before it has learned.")] = 0,
+    json_: common.JsonFlag = False,
+) -> None:
+    """Make a larger model that answers exactly as this one does, with room to learn more.
+
+    It keeps tokenizer, book and scores, and is a candidate: train it on, or put it into use as it is.
+
+    Example: mrclassic model grow --to small
+    """
+    here = common.session(ctx)
+    with here.store() as store:
+        from mrclassic.errors import Refused
+        from mrclassic.model import growing
+        from mrclassic.model.checkpoint import save
+        from mrclassic.model.shapes import SHAPES
+        from mrclassic.night.workplace import Workplace, fresh_name
+        from mrclassic.store import Checkpoint
+
+        work = Workplace(here.home, here.settings, store, common.say)
+        parent = work.parent(origin)
+        grown = growing.grow(parent.policy, SHAPES[to.value], seed)
+        difference = growing.difference(parent.policy, grown)
+        if not difference <= growing.TOLERANCE:
+            raise Refused(f"Grown, {parent.row.id} would answer differently (logits by {difference:.2g}); not kept.")
+        moments = growing.grow_moments(work.moments(parent.row) or {}, parent.policy.shape, SHAPES[to.value])
+        name = fresh_name(here.home, "grow")
+        saved = save(
+            grown,
+            here.home.checkpoints / name,
+            parent=parent.row.id,
+            method="grow",
+            book=parent.manifest.book,
+            metrics=parent.row.metrics,
+            state=moments or None,
+        )
+        row = Checkpoint(
+            name, name, parent.row.id, parameters=saved.parameters, model_sha256=saved.model_sha256,
+            metrics=dict(parent.row.metrics),
+        )  # fmt: skip
+        store.checkpoints.add(row)
+    facts = {
+        "checkpoint": name,
+        "parent": parent.row.id,
+        "parameters": saved.parameters,
+        "model_sha256": saved.model_sha256,
+        "shape": grown.shape,
+        "difference": difference,
+        "moments": bool(moments),
+    }
+    if json_:
+        common.emit(facts)
+        return
+    shape = grown.shape
+    common.say(
+        f"{name}: {saved.parameters:,} parameters instead of {parent.row.parameters:,}, {shape.hidden} wide, "
+        f"{shape.layers} layers; the same answers (logits differ by {difference:.1g})."
+    )
+    common.say(f"`mrclassic model use {name}` lets it answer; `--from {name}` trains it on.")
+
+
+@app.command()
 def export(
     ctx: typer.Context,
     folder: Annotated[Path, typer.Argument(help="A folder that is new, or empty.")],
@@ -208,7 +317,7 @@ def export(
             folder,
             form=form.value,
             dtype=dtype.value if dtype else None,
-            sampling=here.settings.chat.model_dump(include={"temperature", "top_p", "top_k"}),
+            sampling=here.settings.chat.model_dump(include={"temperature", "top_p", "top_k"}, exclude_none=True),
         )
     if json_:
         common.emit(facts)
@@ -233,6 +342,8 @@ def _whole(home: Home, row: Checkpoint) -> Manifest:
     from mrclassic.errors import Refused
     from mrclassic.model.manifest import CorruptCheckpoint, verify
 
+    if not _is_here(home, row):
+        raise Refused(f"The files of {row.id} were removed; `mrclassic model list` shows those that are here.")
     try:
         found = verify(home.checkpoints / row.path)
     except CorruptCheckpoint as error:
@@ -243,12 +354,16 @@ def _whole(home: Home, row: Checkpoint) -> Manifest:
     return found
 
 
-def _put_into_use(home: Home, store: Store, row: Checkpoint, json_: bool) -> None:
+def _is_here(home: Home, row: Checkpoint) -> bool:
+    return (home.checkpoints / row.path).is_dir()
+
+
+def _put_into_use(home: Home, store: Store, row: Checkpoint, json_: bool, undo: bool = False) -> None:
     former = store.checkpoints.in_use()
     _whole(home, row)
     same = former is not None and former.id == row.id
     if not same:
-        store.checkpoints.use(row.id)
+        store.checkpoints.use(row.id, undo=undo)
     if json_:
         common.emit({"checkpoint": row.id, "before": former.id if former else None})
     elif same:

@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mrclassic import heartbeat
 from mrclassic.cli import common
+from mrclassic.daemon.status import beat_file
 
 if TYPE_CHECKING:
     from types import FrameType
 
+    from mrclassic.lease import Lease
     from mrclassic.night.report import NightReport
-    from mrclassic.night.run import Night
+    from mrclassic.night.run import Night, NightResult
+    from mrclassic.night.workplace import Workplace
+    from mrclassic.store import Store
+
+_LOOK = 0.5  # seconds between looks at whether the device is free
+
+_GAVE_WAY = 75  # EX_TEMPFAIL: ended by SIGTERM, to be gone on with
 
 
 def night(
     ctx: typer.Context,
     now: Annotated[bool, typer.Option("--now", help="Begin at once.")] = False,
     plan: Annotated[bool, typer.Option("--plan", help="Only say what would be done, with its arithmetic.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the last night where it was cut short, if it was.")
+    ] = False,
     minutes: Annotated[
         float | None, typer.Option(min=0.2, help="The whole night's budget (default: the settings).")
     ] = None,
@@ -31,51 +47,146 @@ def night(
     replay: Annotated[
         int | None, typer.Option(min=0, help="Book entries replayed in each update (default: the settings).")
     ] = None,
+    unattended: Annotated[bool, typer.Option("--unattended", hidden=True)] = False,
     json: common.JsonFlag = False,
 ) -> None:
     """Practise: book, sums by curriculum, self-play; then promote the result only if it is better and forgot nothing.
 
+    It waits until nobody has asked the model anything for a while, and gives way as soon as somebody does. Ended by a
+    signal it saves and leaves with exit code 75 (130 for Ctrl-C); --resume goes on from there, to the same result.
+
     Example: mrclassic night --now --minutes 10
     """
-    from mrclassic.errors import UsageError
+    from mrclassic.errors import Stopped, UsageError
 
     if now == plan:
         raise UsageError("Say either --now to practise or --plan to see what would be done.")
-    session = common.session(ctx)
-    stop: list[int] = []
+    if plan and resume:
+        raise UsageError("--plan says what a new night would do; leave out --resume.")
+    session = common.session(ctx, attended=not unattended)
+    heard: list[int] = []
     begun: list[Night] = []
 
     def on_signal(number: int, frame: FrameType | None) -> None:
-        """Until the night has begun there is nothing to keep; then the update under way is finished first."""
-        if not begun:
-            common.say("Ended before the night began.")
-            raise SystemExit(0)
-        if number == signal.SIGINT and stop:
-            raise KeyboardInterrupt  # said twice: at once
-        stop.append(number)
-        if begun[0].judging:
+        """The update under way is finished first; anything else ends at once. A second Ctrl-C does not wait either."""
+        heard.append(number)
+        if len(heard) == 1 and not (begun and begun[0].unbroken):
             raise Stopped
+        if len(heard) > 1 and number == signal.SIGINT:
+            raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, on_signal)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
+    finished = False
+    try:
+        finished = _night(session, _Wanted(plan, resume, minutes, seed, learning_rate, replay, json), begun, heard)
+    except Stopped:
+        common.say("Ended before the night began.")
+    if finished:  # also where the signal came too late
+        return
+    if signal.SIGTERM in heard:
+        # Taking torch apart would hold the memory that somebody waits for, for seconds; nothing is left to be saved.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(_GAVE_WAY)
+    raise typer.Exit(130)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """The options of `night`."""
+
+    plan: bool
+    resume: bool
+    minutes: float | None
+    seed: int | None
+    learning_rate: float | None
+    replay: int | None
+    json: bool
+
+
+def _night(session: common.Session, wanted: _Wanted, begun: list[Night], heard: list[int]) -> bool:
+    """Whether it came to its end."""
     # Only now what takes seconds to load: a service that has just started us may already want us to end.
     from mrclassic.cli.progress import Bar
-    from mrclassic.night.run import Night, Stopped, Wishes
+    from mrclassic.night import notify, unfinished
+    from mrclassic.night.run import Night, Wishes
     from mrclassic.night.workplace import Workplace, alone
 
     busy = "A night is running in this home already; `mrclassic daemon status` shows it."
-    wishes = Wishes(minutes or session.settings.night.minutes, seed, learning_rate, replay)
+    minutes = session.settings.night.minutes if wanted.minutes is None else wanted.minutes
+    wishes = Wishes(minutes, wanted.seed, wanted.learning_rate, wanted.replay)
     with session.store() as store, alone(session.home, "night", busy):
-        tonight = Night(Workplace(session.home, session.settings, store, common.say), wishes)
+        settings, former = session.settings, None
+        if wanted.resume:
+            former, why = unfinished.find(session.home, store)
+            if former is None:
+                common.say(why)
+            else:
+                settings = unfinished.settings_then(settings, former.plan)
+        if wanted.plan:
+            tonight = Night(Workplace(session.home, settings, store, common.say), wishes)
+            _tell_plan(tonight, wanted.json)
+            return True
+        os.nice(max(0, settings.night.nice - os.nice(0)))
+        heartbeat.begin(beat_file(session.home))
+        _copy(store)
+        work = Workplace(session.home, settings, store, common.say)
+        lease = _lease(work)
+        tonight = Night(work, wishes, former)
         for line in tonight.plan.lines():
             common.say(line)
-        if plan:
-            if json:
-                common.emit(tonight.plan)
-            return
         begun.append(tonight)
-        signal.signal(signal.SIGINT, on_signal)
         with Bar("practising") as bar:
-            result = tonight.run(watch=bar, planned=bar.stage, stopping=lambda: bool(stop))
+            result = tonight.run(watch=bar, planned=bar.stage, stopping=lambda: bool(heard))
+        if result.interrupted and lease.wanted:
+            store.nights.update(result.report.night, "interrupted", "gave way")
+    _told(result, wanted.json)
+    lease.release()
+    if not result.interrupted:
+        notify.night_over(settings.notify, result.report, common.say)
+    return not result.interrupted
+
+
+def _copy(store: Store) -> None:
+    """Copy the database while it is whole. Into a damaged one no night writes; without a copy it goes on."""
+    from mrclassic.errors import MrClassicError
+    from mrclassic.store import DamagedStoreError
+
+    try:
+        store.copy()
+    except DamagedStoreError:
+        raise
+    except (MrClassicError, OSError) as error:
+        common.say(f"No copy of the database could be made: {error}")
+
+
+def _lease(work: Workplace) -> Lease:
+    """The device, to this night alone: as soon as the mind lets go of it."""
+    from mrclassic.lease import Lease
+
+    lease = Lease(work.home, str(work.device))
+    if not lease.own("night"):
+        idle = work.settings.night.idle_minutes
+        common.say(
+            "The model is awake, or a training is running; the night begins when that is over, or nobody has asked the "
+            f"model anything for {idle:g} minutes."
+        )
+        with lease.waiting():
+            while not lease.own("night"):
+                heartbeat.beat("waiting for the device")
+                time.sleep(_LOOK)
+    return lease
+
+
+def _tell_plan(tonight: Night, json: bool) -> None:
+    for line in tonight.plan.lines():
+        common.say(line)
+    if json:
+        common.emit(tonight.plan)
+
+
+def _told(result: NightResult, json: bool) -> None:
     report = result.report
     if json:
         common.emit(
@@ -93,18 +204,17 @@ def night(
                 ],
                 "gate": report.gate,
                 "promoted": report.promoted,
+                "interrupted": result.interrupted,
                 "checkpoint": report.checkpoint_after,
                 "candidate": result.candidate,
                 "suites": {"before": report.suites_before, "after": report.suites_after},
                 "report": result.page,
             }
         )
-    elif result.interrupted and result.candidate:
-        common.say(f"Ended early; what was trained is kept as the candidate {result.candidate}.")
+    elif result.interrupted:
+        common.say("Cut short; `mrclassic night --now --resume` goes on from here.")
     else:
         _tell(report)
-    if signal.SIGINT in stop:
-        raise typer.Exit(130)
 
 
 def _tell(report: NightReport) -> None:

@@ -28,6 +28,8 @@ app = typer.Typer(
 def list_(ctx: typer.Context, json_: common.JsonFlag = False) -> None:
     """List the tasks and their levels, easiest first: how many items to practise on and held out, and an example.
 
+    With reasoning-gym installed (pip install 'mrclassic[gym]') also its tasks, as gym:NAME.
+
     Example: mrclassic task list
     """
     from mrclassic import plugins
@@ -43,8 +45,9 @@ def list_(ctx: typer.Context, json_: common.JsonFlag = False) -> None:
         common.out(f"{task['name']}: {task['about'] or 'no words of its own'} ({task['source']})")
         for each in task["levels"]:
             train = "" if each["train"] is None else f"{each['train']:>7,} to practise"
+            held_out = "" if each["held_out"] is None else f"{each['held_out']:>6,} held out"
             name = f"{task['name']}:{each['level']}"
-            common.out(f"  {name:<16}{train:>19} {each['held_out']:>6,} held out   {_line(each['example'])}")
+            common.out(f"  {name:<16}{train:>19} {held_out:<15}   {_line(each['example'])}")
         if task["faults"]:
             common.out(
                 f"  Rows that cannot be used: {task['faults']:,}; mrclassic task add {task['name']} FILE... names them"

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from mrclassic.cli import common, fitting, train_base
+from mrclassic.cli.resuming import Resumable, Resume
 
 if TYPE_CHECKING:
     from mrclassic.night.documents import Learned
     from mrclassic.night.study import Studied
 
 app = typer.Typer(name="train", help="Train by one method: a corpus, the book, GRPO, self-play.", no_args_is_help=True)
-app.command()(train_base.base)
+app.command(cls=Resumable)(train_base.base)
 
 Advantage = Literal["centred", "standardised"]
 Kind = Literal["dr_grpo", "dapo", "grpo", "gspo"]
@@ -27,14 +28,13 @@ Minutes = Annotated[
     float | None, typer.Option(min=0.05, help="About this long; turned into updates once, at the start.")
 ]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same run.")]
-Resume = Annotated[int | None, typer.Option(help="Go on with this interrupted run (its number).")]
 Rate = Annotated[float | None, typer.Option(min=0.0, help="Learning rate (default: the settings).")]
 Replay = Annotated[
     int | None, typer.Option(min=0, help="Book entries replayed in each update (default: the settings).")
 ]
 
 
-@app.command()
+@app.command(cls=Resumable)
 def book(
     ctx: typer.Context,
     origin: From = None,
@@ -91,7 +91,7 @@ def book(
     _told(facts, json, {name: f"{title:<18}" for name, title in titles.items() if name in facts.after})
 
 
-@app.command()
+@app.command(cls=Resumable)
 def documents(
     ctx: typer.Context,
     origin: From = None,
@@ -191,6 +191,8 @@ def _practise(session: common.Session, order: object, plan_only: bool, json: boo
         return
     what = facts.checkpoint or "Nothing of it is kept"
     common.say(f"{what}: {facts.steps} updates in {facts.seconds:.0f} s, {facts.ended}. {facts.why}".rstrip())
+    if facts.ended == "paused":
+        common.say(f"`mrclassic train {order.method} --resume {facts.run}` goes on all the same.")
     for name, score in facts.after.items():
         common.say(f"  {name:<18} {facts.before[name]:6.1%} -> {score:6.1%}")
     if facts.checkpoint is not None:
@@ -220,7 +222,7 @@ def _knob(words: str, **limits: float) -> Any:
     return typer.Option(help=words, rich_help_panel="GRPO", **limits)  # type: ignore[arg-type]
 
 
-@app.command(name="grpo")
+@app.command(name="grpo", cls=Resumable)
 def grpo_(
     ctx: typer.Context,
     origin: From = None,
@@ -301,7 +303,7 @@ def grpo_(
     _practise(fitting.session(ctx, lora, targets, recompute, optimizer_state), order, plan, json)
 
 
-@app.command()
+@app.command(cls=Resumable)
 def selfplay(
     ctx: typer.Context,
     origin: From = None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mrclassic.cli import common, fitting
+from mrclassic.cli.resuming import Resume
 
 if TYPE_CHECKING:
     from mrclassic.night.base import Based, Plan
@@ -48,7 +49,7 @@ def base(
         str | None, typer.Option("--from", help="Go on with this checkpoint, instead of a new model.")
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same run.")] = 0,
-    resume: Annotated[int | None, typer.Option(help="Go on with this interrupted run (its number).")] = None,
+    resume: Resume = None,
     lora: fitting.Lora = None,
     targets: fitting.Targets = None,
     recompute: fitting.Recompute = None,

@@ -1,4 +1,10 @@
-"""What to practise next: the curriculum contract, the curricula that are built in, and choosing one by name."""
+"""What to practise next: the curriculum contract, the curricula that are built in, and choosing one by name.
+
+- `uniform` every arm alike; `staged` one level after the other, with steps back; `bandit` (the default) where success
+  is near one half; `thompson` the same by how likely it is; `exp3` by what draws taught, whatever the arms do;
+  `learning_progress` what is changing; `prioritized_replay` questions that taught something, again
+- `mixing` the same for what is read: sources by how much held-out loss they take off
+"""
 
 from __future__ import annotations
 
@@ -8,12 +14,27 @@ from types import MappingProxyType
 
 from mrclassic.curricula.bandit import Bandit
 from mrclassic.curricula.contract import Curriculum
+from mrclassic.curricula.exp3 import Exp3
+from mrclassic.curricula.learning_progress import LearningProgress
+from mrclassic.curricula.prioritized_replay import PrioritizedReplay
+from mrclassic.curricula.staged import Staged
+from mrclassic.curricula.thompson import Thompson
 from mrclassic.curricula.uniform import Uniform
 from mrclassic.errors import UsageError
 
 Builder = Callable[[Sequence[str], Mapping[str, float]], Curriculum]
 
-BUILT_IN: Mapping[str, Builder] = MappingProxyType({"bandit": Bandit, "uniform": lambda arms, success: Uniform(arms)})
+BUILT_IN: Mapping[str, Builder] = MappingProxyType(
+    {
+        "bandit": Bandit,
+        "uniform": Uniform,
+        "staged": Staged,
+        "learning_progress": LearningProgress,
+        "thompson": Thompson,
+        "exp3": Exp3,
+        "prioritized_replay": PrioritizedReplay,
+    }
+)
 
 
 def build(

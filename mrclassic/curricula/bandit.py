@@ -10,37 +10,32 @@ closes again when it falls below 0.30.
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
 
-from mrclassic.curricula.contract import Draw, Outcome
+from mrclassic.curricula.contract import Outcome
+from mrclassic.curricula.core import Chooser, by_arm, ladders, mean, softmax
 
 UNIFORM, REPLAY, TAU, MEMORY = 0.10, 0.15, 0.2, 0.7
 OPEN, CLOSE, MASTERED = 0.70, 0.30, 0.90
 
 
-class Bandit:
+class Bandit(Chooser):
     """Over `arms` such as `arithmetic:2`, those of a task in order of difficulty; `success` is what is known of each
     before the first draw."""
 
+    kept = ("_success", "_value", "_open")
+
     def __init__(self, arms: Sequence[str], success: Mapping[str, float] | None = None) -> None:
-        self._arms = tuple(arms)
+        super().__init__(arms)
         self._success = {arm: float((success or {}).get(arm, 0.0)) for arm in self._arms}
         self._value = {arm: 4 * p * (1 - p) for arm, p in self._success.items()}
-        self._ladders: dict[str, list[str]] = {}
-        for arm in self._arms:
-            self._ladders.setdefault(arm.rpartition(":")[0], []).append(arm)
+        self._ladders = ladders(self._arms)
         self._open = dict.fromkeys(self._ladders, 1)  # levels that may be drawn, from the bottom
         self._update_open()
 
-    def arms(self) -> Sequence[str]:
-        return self._arms
-
     def report(self) -> Mapping[str, float]:
         opened = [arm for task, ladder in self._ladders.items() for arm in ladder[: self._open[task]]]
-        highest = max(self._value[arm] for arm in opened)
-        soft = {arm: math.exp((self._value[arm] - highest) / TAU) for arm in opened}
+        soft = softmax({arm: self._value[arm] for arm in opened}, TAU)
         total = sum(soft.values())
         mastered = [arm for arm in opened if self._success[arm] >= MASTERED]
         replay = REPLAY if mastered else 0.0
@@ -51,26 +46,13 @@ class Bandit:
             shares[arm] += replay / len(mastered)
         return shares
 
-    def propose(self, n: int, rng: random.Random) -> list[Draw]:
-        shares = self.report()
-        chosen = rng.choices(list(shares), list(shares.values()), k=n)
-        return [Draw(arm, shares[arm]) for arm in chosen]
-
-    def accept(self, outcome: Outcome) -> Literal["keep", "redraw"]:
-        return "keep"
-
     def observe(self, outcomes: Sequence[Outcome]) -> None:
-        by_arm: dict[str, list[float]] = {}
-        for outcome in outcomes:
-            if math.isnan(outcome.success):
-                continue  # every reward abstained: nothing is known, and it must not count as failure
-            by_arm.setdefault(outcome.draw.arm, []).append(outcome.success)
-        for arm, successes in by_arm.items():
-            p = sum(successes) / len(successes)
+        for arm, found in by_arm(outcomes).items():
             # The mean of 4p(1-p) over groups, not 4p(1-p) of their mean, is what an update learns from.
-            signal = sum(4 * each * (1 - each) for each in successes) / len(successes)
-            self._success[arm] = MEMORY * self._success[arm] + (1 - MEMORY) * p
-            self._value[arm] = MEMORY * self._value[arm] + (1 - MEMORY) * signal
+            self._value[arm] = MEMORY * self._value[arm] + (1 - MEMORY) * mean([each.signal for each in found])
+            known = [each.success for each in found if not math.isnan(each.success)]
+            if known:
+                self._success[arm] = MEMORY * self._success[arm] + (1 - MEMORY) * mean(known)
         self._update_open()
 
     def _update_open(self) -> None:
@@ -80,10 +62,3 @@ class Bandit:
                 opened += 1
             fallen = (place for place, arm in enumerate(ladder[: opened - 1]) if self._success[arm] < CLOSE)
             self._open[task] = next(fallen, opened - 1) + 1
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"success": dict(self._success), "value": dict(self._value), "open": dict(self._open)}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self._success, self._value = dict(state["success"]), dict(state["value"])
-        self._open = dict(state["open"])

@@ -1,21 +1,17 @@
-"""What the service's process needs around its loop: to be the only one of its home, a log, and signals as words."""
+"""What the service's process needs around its loop: to be the only one of its home, and signals as words."""
 
 from __future__ import annotations
 
 import fcntl
-import logging
 import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from logging.handlers import RotatingFileHandler
 from types import FrameType
 
 from mrclassic.daemon.status import last_words, lock_file
 from mrclassic.errors import Refused
 from mrclassic.home import Home
-
-LOG = logging.getLogger("mrclassic.daemon")
 
 # A closed terminal (SIGHUP) ends a service that was started in it by hand, and the night must not outlive it unseen.
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -40,22 +36,6 @@ def alone(home: Home) -> Iterator[None]:
                     ) from None
                 time.sleep(0.03)
         yield
-
-
-@contextmanager
-def logged(home: Home) -> Iterator[None]:
-    """Keep the log in the home too, where it cannot grow without end."""
-    handler = RotatingFileHandler(home.logs / "daemon.log", maxBytes=500_000, backupCount=3, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    LOG.setLevel(logging.INFO)
-    LOG.addHandler(handler)
-    # What APScheduler warns of (a late job) we say ourselves, in a sentence.
-    logging.getLogger("apscheduler").setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        LOG.removeHandler(handler)
-        handler.close()
 
 
 @contextmanager

@@ -1,13 +1,14 @@
-"""When the nights start: an APScheduler job from the settings, and which night was missed while nobody was there.
+"""When the nights start: APScheduler jobs from the settings, and which night was missed while nobody was there.
 
 The job store is memory: what should happen is declared in the settings and what did happen is in our own database, so
-a scheduler's database beside them could only disagree. The job itself does nothing but tell the service that a night
-is due; processes are started and stopped by the service's own thread.
+a scheduler's database beside them could only disagree. A job does nothing but tell the service that a night is due;
+processes are started and stopped by the service's own thread.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from apscheduler.events import EVENT_JOB_MISSED, JobExecutionEvent
@@ -17,9 +18,43 @@ from apscheduler.triggers.cron import CronTrigger
 
 from mrclassic.settings import Night
 
-_JOB = "night"
 # A week has every day that `days` can name; one more day covers a clock change at its edge.
 _LOOK_BACK = timedelta(days=8)
+_WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+@dataclass(frozen=True)
+class Window:
+    """Nights alike: on which weekdays ("mon,tue"), from when (local time), for how long."""
+
+    days: str
+    start: str
+    minutes: float
+
+
+def windows(night: Night) -> tuple[Window, ...]:
+    """The week of the settings: `days` at `start`, and the exceptions, of which the last that names a day counts."""
+    week = dict.fromkeys(_named(night.days), (night.start, night.minutes))
+    for part in filter(str.strip, night.exceptions.split(";")):
+        *days, start, minutes = part.split()
+        week |= dict.fromkeys(_named("".join(days)), (start, float(minutes)))
+    if not night.enabled:
+        return ()
+    kinds = dict.fromkeys(week[day] for day in _WEEK if day in week and week[day][1] > 0)
+    return tuple(
+        Window(",".join(day for day in _WEEK if week.get(day) == (start, minutes)), start, minutes)
+        for start, minutes in kinds
+    )
+
+
+def _named(days: str) -> list[str]:
+    """The weekdays that "sat-mon,wed" names; a range may go over the end of the week."""
+    found: list[str] = []
+    for part in days.replace(" ", "").split(","):
+        first, _, last = part.partition("-")
+        begin, end = _WEEK.index(first), _WEEK.index(last or first)
+        found += [_WEEK[place % 7] for place in range(begin, end + 1 + 7 * (end < begin))]
+    return found
 
 
 class Nightly(CronTrigger):  # type: ignore[misc]  # APScheduler 3 has no types
@@ -38,46 +73,53 @@ class Nightly(CronTrigger):  # type: ignore[misc]  # APScheduler 3 has no types
         return None if due is None else due.astimezone(UTC).astimezone(self.timezone)
 
 
-def trigger(night: Night) -> Nightly:
-    """The trigger of the settings: `days` at `start`, in `timezone` or else in the machine's."""
-    hour, minute, second = map(int, f"{night.start}:00".split(":")[:3])
-    return Nightly(
-        day_of_week=night.days.replace(" ", ""),
-        hour=hour,
-        minute=minute,
-        second=second,
-        timezone=night.timezone,
-    )
+def trigger(window: Window, timezone: str | None) -> Nightly:
+    """The trigger of a window, in `timezone` or else in the machine's."""
+    hour, minute, second = map(int, f"{window.start}:00".split(":")[:3])
+    return Nightly(day_of_week=window.days, hour=hour, minute=minute, second=second, timezone=timezone)
 
 
-def next_due(night: Night, now: datetime | None = None) -> datetime | None:
+@dataclass(frozen=True)
+class Due:
+    """A moment at which a night is to start, and its minutes."""
+
+    at: datetime
+    minutes: float
+
+
+def next_due(night: Night, now: datetime | None = None) -> Due | None:
     """The next start from `now` on, in the night's time zone; None where nights are switched off."""
-    return trigger(night).get_next_fire_time(None, now or datetime.now(UTC)) if night.enabled else None
-
-
-def last_due(night: Night, now: datetime | None = None) -> datetime | None:
-    """The latest start at or before `now`; None where nights are switched off."""
-    if not night.enabled:
-        return None
     now = now or datetime.now(UTC)
-    cron = trigger(night)
-    found = None
-    due = cron.get_next_fire_time(None, now - _LOOK_BACK)
-    while due is not None and due <= now:
-        found = due
-        # Adding in UTC: local addition would lose which of two equal times is meant.
-        due = cron.get_next_fire_time(None, due.astimezone(UTC) + timedelta(seconds=1))
-    return found
+    found = [
+        Due(at, window.minutes)
+        for window in windows(night)
+        if (at := trigger(window, night.timezone).get_next_fire_time(None, now)) is not None
+    ]
+    return min(found, key=_instant, default=None)
 
 
-def missed(night: Night, last_started: datetime | None, now: datetime | None = None) -> datetime | None:
+def last_due(night: Night, now: datetime | None = None) -> Due | None:
+    """The latest start at or before `now`; None where nights are switched off."""
+    now = now or datetime.now(UTC)
+    found = []
+    for window in windows(night):
+        cron = trigger(window, night.timezone)
+        at = cron.get_next_fire_time(None, now - _LOOK_BACK)
+        while at is not None and at <= now:
+            found.append(Due(at, window.minutes))
+            # Adding in UTC: local addition would lose which of two equal times is meant.
+            at = cron.get_next_fire_time(None, at.astimezone(UTC) + timedelta(seconds=1))
+    return max(found, key=_instant, default=None)
+
+
+def missed(night: Night, last_started: datetime | None, now: datetime | None = None) -> Due | None:
     """The start that passed without a night, or None.
 
     A home that has never had a night missed nothing: it may be new, and a service that is installed in the morning
     must not begin by practising.
     """
     due = last_due(night, now)
-    if due is None or last_started is None or last_started >= due:
+    if due is None or last_started is None or last_started >= due.at:
         return None
     return due
 
@@ -90,8 +132,7 @@ def still_in_time(night: Night, due: datetime, now: datetime | None = None) -> b
 class Schedule:
     """The running schedule. `due` and `late` are called from its own thread and must only pass the word on."""
 
-    def __init__(self, night: Night, due: Callable[[], None], late: Callable[[datetime], None]) -> None:
-        self._night = night
+    def __init__(self, night: Night, due: Callable[[], None], late: Callable[[], None]) -> None:
         self._late = late
         self._scheduler = BackgroundScheduler(
             jobstores={"default": MemoryJobStore()},
@@ -99,11 +140,10 @@ class Schedule:
             **({"timezone": night.timezone} if night.timezone else {}),
         )
         self._scheduler.add_listener(self._missed, EVENT_JOB_MISSED)
-        if night.enabled:
+        for window in windows(night):
             self._scheduler.add_job(
                 due,
-                trigger(night),
-                id=_JOB,
+                trigger(window, night.timezone),
                 # APScheduler's own default is one second, which a suspended laptop never meets.
                 misfire_grace_time=max(1, int(night.misfire_hours * 3600)),
                 coalesce=True,
@@ -124,7 +164,11 @@ class Schedule:
             self._scheduler.shutdown()
 
     def _missed(self, event: JobExecutionEvent) -> None:
-        self._late(event.scheduled_run_time)
+        self._late()
+
+
+def _instant(due: Due) -> datetime:
+    return due.at.astimezone(UTC)
 
 
 def _offset(moment: datetime) -> timedelta:

@@ -15,20 +15,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from mrclassic.daemon import schedule, supervise
-from mrclassic.daemon.process import LOG, alone, logged, signals
-from mrclassic.daemon.status import Running, State, Status, last_words, write
+from mrclassic.daemon import again, schedule, supervise
+from mrclassic.daemon.keeper import Keeper
+from mrclassic.daemon.log import event, logged
+from mrclassic.daemon.process import alone, signals
+from mrclassic.daemon.status import Job, State, Status, last_words, sentence, write
+from mrclassic.daemon.systemd import Manager
 from mrclassic.errors import MrClassicError
 from mrclassic.home import Home
 from mrclassic.settings import Settings
-from mrclassic.store import Night, Request, Store
+from mrclassic.store import Request, Store
 
 _STOP, _DUE, _LATE = b"s", b"d", b"l"
 _NOTICES_KEPT = 10
 # Wall and steady clock part by more than this: the machine slept, or somebody set the clock.
 _JUMP_SECONDS = 2.0
-# A night has the gate and the report after its minutes; what is still there after this long hangs.
-_OVERDUE_FACTOR, _OVERDUE_SECONDS = 1.5, 900.0
 
 
 def run(
@@ -45,8 +46,9 @@ def run(
     `command` replaces the night that is started; `reload` reads the settings again when their file has changed.
     Raises Refused where a service already runs for this home.
     """
+    manager = Manager()
     with alone(home), logged(home), Store.open(home) as store:
-        service = _Service(home, settings, store, command, poll, grace, reload)
+        service = _Service(home, settings, store, manager, command, poll, grace, reload)
         try:
             return service.serve()
         finally:
@@ -59,57 +61,53 @@ class _Service:
         home: Home,
         settings: Settings,
         store: Store,
+        manager: Manager,
         command: Sequence[str] | None,
         poll: float,
         grace: float,
         reload: Callable[[], Settings] | None,
     ) -> None:
-        self._home, self._settings, self._store = home, settings, store
-        self._command, self._poll, self._grace, self._reload = command, poll, grace, reload
+        self._home, self._settings, self._store, self._manager = home, settings, store, manager
+        self._command, self._poll, self._reload = command, poll, reload
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._reader, False)
         os.set_blocking(self._writer, False)
-        before = last_words(home)
-        self._status = Status("waiting", os.getpid(), _now(), before.paused, last_night=before.last_night)
-        self._orphan = before.night
+        self._before = before = last_words(home)
+        self._status = Status("waiting", os.getpid(), _now(), before.paused)
         self._written: Status | None = None
-        self._child: supervise.Child | None = None
-        self._kill_at = self._overdue_at = float("inf")
+        self._unwritable = False
+        self._keeper = Keeper(home, store, self._night, self._notice, grace, before.last_night)
         self._stopping = False
         # Acted upon, but perhaps not yet noted in a store that could not be written: never act twice.
         self._answers: dict[int, dict[str, object]] = {}
         self._drift = _drift()
         self._stamp = self._settings_stamp()
+        self._served: datetime | None = None  # the last due moment that was heard, should the clock come by it again
         self._schedule = self._scheduled()
 
     def serve(self) -> int:
         """The loop."""
         with signals(lambda: self._tell(_STOP)):
-            self._end_orphan()
-            self._catch_up()
+            self._take_over()
             self._schedule.start()
-            LOG.info("The service is running for %s.", self._home.root)
-            while True:
-                self._look()
-                if self._stopping and self._child is None:
-                    break
+            event("service started", f"The service is running for {self._home.root}.", pid=os.getpid())
+            self._look()
+            self._manager.ready()
+            while not (self._stopping and self._keeper.running is None):
                 # While a night is being ended, its end is worth noticing soon.
-                self._hear(min(self._poll, 0.05 if self._ending else self._poll))
-        LOG.info("The service has stopped.")
+                self._hear(min(self._poll, 0.05 if self._keeper.ending else self._poll))
+                self._look()
+        event("service stopped", "The service has stopped.")
         return 0
 
     def close(self) -> None:
         """Leave nothing behind: no thread, no child, and a status that says so."""
+        self._manager.stopping()
         self._schedule.stop()
-        if self._child is not None:
-            self._finish(self._child.stop(self._grace))
-        self._publish(replace(self._status, state="stopped", pid=None, next_night=None, night=None))
+        self._keeper.close()
+        self._publish(replace(self._composed(), state="stopped", pid=None, next_night=None))
         os.close(self._reader)
         os.close(self._writer)
-
-    @property
-    def _ending(self) -> bool:
-        return self._kill_at < float("inf")
 
     # What arrives
 
@@ -129,37 +127,42 @@ class _Service:
                 continue
             elif word == ord(_LATE):
                 self._notice("A night was left out: its time had passed by more than the grace of the settings.")
-            elif self._status.paused:
-                self._notice("The night was left out: the service is paused.")
             else:
-                self._start("the schedule", self._settings.night.minutes)
+                self._due()
 
     def _look(self) -> None:
         """Everything that has to be looked at rather than heard."""
-        if self._child is not None and (end := self._child.poll()) is not None:
-            self._finish(end)
-        if self._child is not None:
-            if time.monotonic() > self._overdue_at:
-                self._overdue_at = float("inf")
-                self._notice("The night took far longer than its minutes and was ended.")
-                self._end()
-            if time.monotonic() > self._kill_at:
-                self._child.kill()
+        self._manager.alive()
+        silent = self._settings.night.silent_minutes * 60
+        self._keeper.look(silent, may_start=not self._stopping and not self._status.paused)
         if not self._stopping:
             self._requests()
             self._settings_changed()
-        if abs((drift := _drift()) - self._drift) > _JUMP_SECONDS:
-            self._drift = drift
-            self._schedule.look_again()
-        self._say()
+            self._clock_set()
+        self._publish(self._composed())
 
     def _stop(self) -> None:
         if self._stopping:  # asked twice: whoever asks means it
-            self._kill_at = 0.0
+            self._keeper.hurry()
             return
         self._stopping = True
-        LOG.info("The service is stopping%s.", "; the night is saving" if self._child else "")
-        self._end()
+        self._manager.stopping()
+        saving = "; the night is saving" if self._keeper.running else ""
+        event("service stopping", f"The service is stopping{saving}.")
+        self._keeper.end()
+
+    def _clock_set(self) -> None:
+        """The machine slept, or its clock was set: what the scheduler waits for is looked at by the clock of now."""
+        passed = _drift() - self._drift
+        if abs(passed) <= _JUMP_SECONDS:
+            return
+        self._drift += passed
+        ahead = "ahead (the machine slept, or its clock was set)" if passed > 0 else "back"
+        event("clock", f"The clock has gone {abs(passed):.0f} seconds {ahead}.", seconds=passed)
+        if passed > 0:
+            self._schedule.look_again()
+        else:
+            self._schedule_anew()  # else its next night stays in a future that was a mistake
 
     # Requests through the store
 
@@ -178,8 +181,8 @@ class _Service:
         if request.kind == "pause":
             self._status = replace(self._status, paused=True)
             self._notice("Paused: no night starts until `mrclassic daemon resume`.")
-            self._end()
-            return {"paused": True, "night_ended": self._child is not None}
+            self._keeper.end()
+            return {"paused": True, "night_ended": self._keeper.running is not None}
         if request.kind == "resume":
             self._status = replace(self._status, paused=False)
             self._notice("Resumed: nights start as the settings say.")
@@ -195,82 +198,72 @@ class _Service:
         minutes = request.payload.get("minutes", self._settings.night.minutes)
         if isinstance(minutes, bool) or not isinstance(minutes, int | float) or not 0 < minutes < 10_000:
             return {"started": False, "error": f"{minutes!r} is no number of minutes for a night."}
-        problem = self._start("a request", float(minutes))
+        # One that waits to go on is what the owner wants to go on now.
+        problem = self._start(self._keeper.unfinished or self._job("a request", float(minutes)))
         return {"started": problem is None, **({} if problem is None else {"error": problem})}
 
     # The night
 
-    def _start(self, why: str, minutes: float) -> str | None:
+    def _night(self, job: Job) -> Sequence[str]:
+        return self._command or supervise.night_command(self._home, job.minutes, self._settings.device)
+
+    def _job(self, why: str, minutes: float, due: datetime | None = None) -> Job:
+        until = again.window_end(due or datetime.now(UTC), minutes, self._settings.night.misfire_hours)
+        return Job(minutes, why, _now(), until)
+
+    def _start(self, job: Job) -> str | None:
         """Start a night; return a sentence where that was not possible."""
-        if self._child is not None:
-            problem = "A night is running already."
-        else:
-            command = self._command or supervise.night_command(self._home, minutes, self._settings.device)
-            try:
-                self._child = supervise.start(self._home, command)
-            except MrClassicError as error:
-                problem = str(error)
-            else:
-                self._overdue_at = time.monotonic() + minutes * 60 * _OVERDUE_FACTOR + _OVERDUE_SECONDS
-                LOG.info("A night of %g minutes has started (%s, process %d).", minutes, why, self._child.pid)
-                child = self._child
-                self._status = replace(self._status, night=Running(child.pid, child.started, str(child.log), why))
-                self._say()
-                return None
-        self._notice(problem)
-        return problem
-
-    def _end(self) -> None:
-        """Ask the night to save and end; `_look` kills it when its time is up."""
-        if self._child is not None and not self._ending:
-            self._child.ask()
-            self._kill_at = time.monotonic() + self._grace
-
-    def _finish(self, end: supervise.Ended) -> None:
-        self._child = None
-        self._kill_at = self._overdue_at = float("inf")
-        sentence = end.sentence(self._row(end.started))
-        self._status = replace(self._status, night=None, last_night=sentence)
-        LOG.log(logging.INFO if end.code == 0 else logging.WARNING, sentence)
-
-    def _row(self, started: str) -> Night | None:
-        """The row of the night that ended, closed if it was killed before it could do that; None if it has none."""
         try:
-            last = self._store.nights.last()
-            # Its own row, not that of an earlier night in a shell.
-            if last is None or datetime.fromisoformat(last.started) < datetime.fromisoformat(started):
-                return None
-            if last.status in ("planned", "running"):
-                self._store.nights.finish(last.id, "interrupted")
-            return self._store.nights.get(last.id)
+            self._keeper.start(job)
         except MrClassicError as error:
             self._notice(str(error))
-            return None
+            return str(error)
+        return None
 
-    def _end_orphan(self) -> None:
-        if self._orphan is not None and supervise.end_orphan(self._home, self._orphan.pid, self._grace):
-            left = supervise.kept(self._row(self._orphan.started))
-            self._notice(f"A night of a service that was killed was still running; it was ended, and {left}.")
-
-    def _catch_up(self) -> None:
-        """A night that was due while no service ran is made up for within the grace, and reported after it."""
-        if self._status.paused:
+    def _due(self) -> None:
+        """The scheduler says that a night is due."""
+        due = schedule.last_due(self._settings.night)
+        if due is None or due.at == self._served:
             return
-        last = self._store.nights.last()
+        self._served = due.at
+        if self._status.paused:
+            self._notice("The night was left out: the service is paused.")
+        else:
+            self._start(self._job("the schedule", due.minutes, due.at))
+
+    def _take_over(self) -> None:
+        """Go on where an earlier service ended, or was ended; else make up for a night that nobody started."""
+        before = self._before
+        if before.night is not None:
+            self._keeper.end_orphan(before.night)
+        elif before.unfinished is not None:
+            self._keeper.owe(before.unfinished)
+        if self._status.paused or self._keeper.unfinished is not None:
+            return
         night = self._settings.night
+        try:
+            last = self._store.nights.last()
+        except MrClassicError as error:
+            self._notice(str(error))
+            return
         due = schedule.missed(night, None if last is None else datetime.fromisoformat(last.started))
         if due is None:
             return
-        if schedule.still_in_time(night, due):
-            self._notice(f"The night of {due:%A %H:%M} was missed while the service was not running; it starts now.")
-            self._start("a missed night", night.minutes)
+        if schedule.still_in_time(night, due.at):
+            self._notice(f"The night of {due.at:%A %H:%M} was missed while the service was not running; it starts now.")
+            self._start(self._job("a missed night", due.minutes, due.at))
         else:
-            self._notice(f"The night of {due:%A %H:%M} was missed: the service was not running.")
+            self._notice(f"The night of {due.at:%A %H:%M} was missed: the service was not running.")
 
     # Settings and schedule
 
     def _scheduled(self) -> schedule.Schedule:
-        return schedule.Schedule(self._settings.night, lambda: self._tell(_DUE), lambda _: self._tell(_LATE))
+        return schedule.Schedule(self._settings.night, lambda: self._tell(_DUE), lambda: self._tell(_LATE))
+
+    def _schedule_anew(self) -> None:
+        self._schedule.stop()
+        self._schedule = self._scheduled()
+        self._schedule.start()
 
     def _settings_stamp(self) -> tuple[int, int] | None:
         try:
@@ -291,9 +284,7 @@ class _Service:
             return
         if settings != self._settings:
             self._settings = settings
-            self._schedule.stop()
-            self._schedule = self._scheduled()
-            self._schedule.start()
+            self._schedule_anew()
             self._notice("The settings changed; the schedule follows them.")
 
     # Words
@@ -305,28 +296,40 @@ class _Service:
             last = self._status.notices[-1]
             if last.endswith(sentence) and last[: len("2026-11-20 04")] == line[: len("2026-11-20 04")]:
                 return
-        LOG.warning(sentence)
+        event("notice", sentence, level=logging.WARNING)
         self._status = replace(self._status, notices=(*self._status.notices, line)[-_NOTICES_KEPT:])
 
-    def _say(self) -> None:
-        """Write the status if it differs from what was last written."""
+    def _composed(self) -> Status:
+        """The status as it is now."""
+        keeper = self._keeper
         due = None if self._status.paused else schedule.next_due(self._settings.night)
         state: State = "paused" if self._status.paused else "waiting"
-        if self._child is not None:
+        if keeper.running is not None:
             state = "night"
         if self._stopping:
             state = "stopping"
-        self._publish(replace(self._status, state=state, next_night=None if due is None else due.isoformat()))
+        return replace(
+            self._status,
+            state=state,
+            next_night=None if due is None else due.at.isoformat(),
+            night=keeper.running,
+            unfinished=keeper.unfinished,
+            waiting=keeper.waiting,
+            last_night=keeper.last,
+        )
 
     def _publish(self, status: Status) -> None:
         self._status = status
         if status == self._written:
             return
+        self._manager.status(sentence(status))
         try:
             write(self._home, status)
-            self._written = status
+            self._written, self._unwritable = status, False
         except OSError as error:
-            LOG.warning("The status cannot be written: %s.", error.strerror or error)
+            if not self._unwritable:  # once, or a full disk would fill the log every second
+                self._unwritable = True
+                event("status", f"The status cannot be written: {error.strerror or error}.", level=logging.WARNING)
 
 
 def _drift() -> float:

@@ -9,27 +9,44 @@ from __future__ import annotations
 import fcntl
 import json
 from dataclasses import asdict, dataclass, fields, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from mrclassic import files
 from mrclassic.home import Home
 
 State = Literal["stopped", "waiting", "night", "paused", "stopping"]
 
 
 @dataclass(frozen=True)
+class Job:
+    """A night to be held: its budget, what started it, when it first began, until when it may go on after a break, and
+    how often it has failed."""
+
+    minutes: float
+    why: str
+    begun: str
+    until: str
+    fails: int = 0
+
+
+@dataclass(frozen=True)
 class Running:
-    """The night that is running: its process, since when, where it writes, and what started it."""
+    """The night that is running: its process, since when, where it writes, and what it carries out."""
 
     pid: int
     started: str
     log: str
-    why: str
+    job: Job
 
 
 @dataclass(frozen=True)
 class Status:
-    """The service at a glance. Times are ISO 8601; `notices` are sentences, newest last."""
+    """The service at a glance. Times are ISO 8601; `notices` are sentences, newest last.
+
+    `unfinished` is a night that was cut short and goes on by itself; `waiting` says for what it waits.
+    """
 
     state: State = "stopped"
     pid: int | None = None
@@ -37,6 +54,8 @@ class Status:
     paused: bool = False
     next_night: str | None = None
     night: Running | None = None
+    unfinished: Job | None = None
+    waiting: str | None = None
     last_night: str | None = None
     notices: tuple[str, ...] = ()
 
@@ -55,6 +74,11 @@ def status_file(home: Home) -> Path:
     return home.run / "daemon.json"
 
 
+def beat_file(home: Home) -> Path:
+    """Where the night that is running shows that it works (see `heartbeat`)."""
+    return home.run / "night.beat"
+
+
 def alive(home: Home) -> bool:
     """Whether a service runs for this home."""
     try:
@@ -70,10 +94,9 @@ def alive(home: Home) -> bool:
 
 def write(home: Home, status: Status) -> None:
     """Replace the file; a reader sees the old one or the new one, whole."""
-    path = status_file(home)
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(asdict(status), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    part.replace(path)
+    data = json.dumps(asdict(status), indent=1, ensure_ascii=False) + "\n"
+    # To the disk: after a power cut it says which night was under way.
+    files.replace(status_file(home), data.encode())
 
 
 def last_words(home: Home) -> Status:
@@ -82,11 +105,12 @@ def last_words(home: Home) -> Status:
         data: Any = json.loads(status_file(home).read_text(encoding="utf-8"))
         known = {field.name for field in fields(Status)}
         values = {key: value for key, value in data.items() if key in known}
-        night = values.get("night")
-        values["night"] = Running(**night) if night else None
+        night, unfinished = values.get("night"), values.get("unfinished")
+        values["night"] = Running(**{**night, "job": Job(**night["job"])}) if night else None
+        values["unfinished"] = Job(**unfinished) if unfinished else None
         values["notices"] = tuple(values.get("notices", ()))
         return Status(**values)
-    except (FileNotFoundError, ValueError, TypeError, AttributeError):
+    except (FileNotFoundError, ValueError, TypeError, AttributeError, KeyError):
         # Torn or foreign: it holds nothing that the next start would not say again.
         return Status()
 
@@ -96,4 +120,27 @@ def read(home: Home) -> Status:
     said = last_words(home)
     if alive(home):
         return said if said.running else replace(said, state="waiting")
-    return replace(said, state="stopped", pid=None, next_night=None, night=None)
+    return replace(said, state="stopped", pid=None, next_night=None, night=None, waiting=None)
+
+
+def sentence(status: Status) -> str:
+    """What the service does now, in one sentence."""
+    if not status.running:
+        return "The service is not running."
+    if status.state == "stopping":
+        return "The service is stopping; a night that was running saves."
+    if status.night is not None:
+        return f"A night is running since {when(status.night.started)} ({status.night.job.why})."
+    if status.paused:
+        return "Nights are paused; `mrclassic daemon resume` lets them start again."
+    if status.unfinished is not None:
+        return f"A night is not finished: {status.waiting}."
+    if status.next_night is not None:
+        return f"The next night starts {when(status.next_night)}."
+    return "The settings switch nights off (night.enabled)."
+
+
+def when(text: str) -> str:
+    """An ISO time as an owner says it, such as "Sat 21 Nov, 04:30"."""
+    moment = datetime.fromisoformat(text).astimezone()
+    return f"{moment:%a} {moment.day} {moment:%b, %H:%M}"

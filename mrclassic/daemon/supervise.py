@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mrclassic import shipped
+from mrclassic.daemon.again import GAVE_WAY
 from mrclassic.errors import MrClassicError, Refused
 from mrclassic.home import Home
 from mrclassic.store import Night
@@ -26,15 +27,19 @@ from mrclassic.store import Night
 # How long a night may take to write its checkpoint. A unit's TimeoutStopSec must be longer.
 GRACE_SECONDS = 30.0
 LOGS_KEPT = 30
+_COMPLAINT = "mrclassic: "
 
 
 def night_command(home: Home, minutes: float, device: str = "auto") -> tuple[str, ...]:
-    """What is started each night."""
+    """What is started each night; one that goes on after a break gets `RESUME` behind it."""
     chosen = () if device == "auto" else ("--device", device)
     return (
         *shipped.python("-m", "mrclassic", "--home", str(home.root), *chosen),
-        *("night", "--now", "--minutes", f"{minutes:g}", "--json"),
+        *("night", "--now", "--minutes", f"{minutes:g}", "--json", "--unattended"),
     )
+
+
+RESUME = "--resume"
 
 
 @dataclass(frozen=True)
@@ -52,9 +57,21 @@ class Ended:
             if night is None:
                 return "The night was ended before it began."
             return "The night is over." if night.status == "done" else f"The night was cut short; {kept(night)}."
+        if self.code == GAVE_WAY:
+            return self.complaint or "The night gave way; what it has done so far is saved."
         if self.code < 0:
             return f"The night was ended by {signal.Signals(-self.code).name}; see {self.log}."
-        return f"The night ended with exit code {self.code}; see {self.log}."
+        return f"The night ended with exit code {self.code}; see {self.log}. {self.complaint}".rstrip()
+
+    @property
+    def complaint(self) -> str:
+        """The sentence that it ended with, where it could not do its work."""
+        try:
+            lines = Path(self.log).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        except OSError:
+            return ""
+        last = lines[-1] if lines else ""
+        return last.removeprefix(_COMPLAINT) if last.startswith(_COMPLAINT) else ""
 
 
 def kept(night: Night | None) -> str:
@@ -142,7 +159,16 @@ def start(home: Home, command: Sequence[str]) -> Child:
 
 def alive(home: Home) -> bool:
     """Whether a night that a service started is running, be that service still there or not."""
-    with _lock_file(home).open("ab") as lock:
+    return _held(_lock_file(home))
+
+
+def any_alive(home: Home) -> bool:
+    """Whether any night is running in this home, one in a shell too."""
+    return _held(home.run / "night.lock")
+
+
+def _held(path: Path) -> bool:
+    with path.open("ab") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -34,8 +34,15 @@ _ALL = (
     Entry("healthy", "five healthy runs, of which the sentinel must stop none", 10, 5),
     Entry("drift", "style drifts away from the parser; the sentinel must name it within 60 updates", 10, 3),
     Entry("collapse", "a reward for form alone against all-or-nothing: what becomes of the working", 10, 2),
+    Entry("gate", "two hundred simulated nights: how often the gate promotes by chance, or misses a loss", 1, 1),
+    Entry("lessons", "fifty new answers in ten lessons, beside the same by single-example updates", 60, 3),
     Entry("knights", "knights and knaves, two people to six: worked answers by stages, then rewards", 15, 1),
+    Entry(
+        "curricula", "what to practise next: answers that a curriculum needs to a fixed score, against all alike", 60, 3
+    ),
+    Entry("mixing", "what to read next: sources by what they take off the held-out loss, against their sizes", 15, 3),
     Entry("stories", "stories told in the same words against varied ones: what can be asked for afterwards", 10, 3),
+    Entry("growing", "a model grown to the next size: the same at first, then ahead of the one it came from", 20, 3),
 )
 EXPERIMENTS: Mapping[str, Entry] = MappingProxyType({each.name: each for each in _ALL})
 

@@ -33,10 +33,11 @@ class Options:
 
 @dataclass(frozen=True)
 class Method:
-    """A training run that has begun: its state, and one update of it."""
+    """A training run that has begun: its state, one update of it, and whether it has shown what it is to show."""
 
     state: State
     step: Callable[[State], StepReport]
+    over: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,8 @@ class Finding:
 
 class Experiment(Protocol):
     """A module of this package. It may have `prepare(ground, options, seed)` too: the weights that the arms of a seed
-    begin from, instead of those of the model in use."""
+    begin from, instead of those of the model in use. One that trains nothing has `tell(ground, options)` instead of all
+    that: its findings."""
 
     def arms(self, ground: Ground, options: Options) -> list[Arm]:
         """What is compared."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from mrclassic.curricula.contract import Curriculum
 from mrclassic.lab.experiment import Method
 from mrclassic.lab.ground import Ground
 from mrclassic.model.policy import Policy
 from mrclassic.night import practice
 from mrclassic.tasks.base import Item, keyed
 from mrclassic.training import grpo, supervised
+from mrclassic.training.choosing import Choosing
 from mrclassic.training.report import StepReport
 from mrclassic.training.rows import Row, row
 from mrclassic.training.state import State
@@ -46,10 +49,12 @@ def practise(
     *,
     along: Rows | None = None,
     spare: int = 0,
+    curriculum: Curriculum | None = None,
     options: Mapping[str, Any],
 ) -> Method:
-    """GRPO on the ground's levels in turn, as practice in this home is set. `along` are the rows replayed in each
-    update (default: the book), `spare` tokens more than a worked answer takes, `options` fields of `grpo.Settings`."""
+    """GRPO on the ground's levels in turn (or by `curriculum`), as practice in this home is set. `along` are the rows
+    replayed in each update (default: the book), `spare` tokens more than a worked answer takes, `options` fields of
+    `grpo.Settings`."""
     own = ground.work.settings.practice
     shown = [ground.arms.sample(name, keyed("room", name, at)) for name in ground.levels for at in range(_GLANCE)]
     given = {
@@ -65,7 +70,14 @@ def practise(
     weighted = ground.work.rewards(rewards, ground.arms)
     replay = book_rows(ground) if along is None else along
 
+    def chosen(state: State, by: Curriculum) -> StepReport:
+        choosing = Choosing(state, ground.arms, by)
+        update = grpo.step(state, choosing.draw, weighted, settings, lambda: replay(state), choosing.accept)
+        return replace(update.report, metrics={**update.report.metrics, **choosing.observe(update.groups)})
+
     def step(state: State) -> StepReport:
+        if curriculum is not None:
+            return chosen(state, curriculum)
         drawn = 0
 
         def draw(count: int) -> list[Item]:

@@ -18,7 +18,11 @@ from mrclassic.night.report import plain, sparkline
 from mrclassic.night.workplace import dtype_name
 from mrclassic.stats import wilson
 
-_CURVES = ("reward", "loss", "completions/mean_length", "answers/not_found", "frac_reward_zero_std", "entropy", "kl")
+_CURVES = (
+    *("reward", "loss", "completions/mean_length", "answers/not_found", "frac_reward_zero_std", "entropy", "kl"),
+    *("recall", "taught", "drawn/before", "drawn/after"),
+)
+_KINDS = ("held_out/", "share/", "success/")  # of curves, one for each level or source
 
 
 @dataclass(frozen=True)
@@ -131,7 +135,8 @@ def to_markdown(note: Note, ground: Ground) -> str:
             lines += [f"The sentinel ({result.verdict.action}): {result.verdict.message}", ""]
         if result.would is not None:
             lines += [f"Not obeyed here, at update {result.would[0]} it would have said: {result.would[1].message}", ""]
-        for metric in _CURVES:
+        kinds = dict.fromkeys(name for _, metrics in result.curve for name in metrics if name.startswith(_KINDS))
+        for metric in (*_CURVES, *sorted(kinds)):
             if values := result.values(metric):
                 lines.append(f"    {metric:<24} {sparkline(values)}  {values[0]:.3g} to {values[-1]:.3g}")
     return "\n".join(lines) + "\n"

@@ -55,6 +55,10 @@ def carry_out(
     done: Callable[[Sequence[Result], Sequence[Finding]], object] = lambda results, findings: None,
 ) -> tuple[list[Result], list[Finding]]:
     """Run `experiment`; `done` hears the results so far after each arm, so that an interruption loses one arm only."""
+    if (tell := getattr(experiment, "tell", None)) is not None:
+        found: list[Finding] = tell(ground, options)
+        done([], found)
+        return [], found
     arms = experiment.arms(ground, options)
     planned(arms)
     prepare: Prepare | None = getattr(experiment, "prepare", None)
@@ -121,7 +125,7 @@ def _one(
         sentinel=Sentinel(arm.rules),
         save_seconds=float("inf"),
         aside=look if len(arm.rules) > 1 else None,
-        stopping=over,
+        stopping=lambda: over() or method.over(),
     )
     after = ground.measure(method.state.trainee.full_policy())
     return Result(

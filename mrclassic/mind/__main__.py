@@ -36,9 +36,11 @@ def _run(home: Home, device: str | None) -> None:
     home.ensure()
     os.chdir(home.root)  # so as not to keep the folder, or the disk, that the owner happened to be in
     # What can be found out without torch is found out first: a missing model is said at once.
-    from mrclassic.settings import load
+    from mrclassic.last_settings import load
 
-    settings = load(home, {} if device is None else {"device": device})
+    settings, notice = load(home, {} if device is None else {"device": device})
+    if notice:
+        sys.stderr.write(f"{notice}\n")
     from mrclassic.store import Store
 
     with Store.open(home) as store:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from mrclassic.mind.parameters import HOTTEST, ChatRequest
+from mrclassic.model.policy import WARMTH
 
 
 @dataclass(frozen=True)
 class Sampling:
     """See `model.sampling`."""
 
-    temperature: float = 0.7
+    temperature: float = WARMTH
     top_p: float = 1.0
     top_k: int = 0
 

@@ -6,17 +6,21 @@ belong to the thread that uses them.
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from dataclasses import dataclass
 
 from mrclassic.errors import MrClassicError
 from mrclassic.home import Home
+from mrclassic.lease import Lease
 from mrclassic.mind import weights
 from mrclassic.mind.parameters import ChatRequest
 from mrclassic.mind.prompts import fit
 from mrclassic.mind.replies import Draw, Piece
+from mrclassic.model.device import choose_device, give_back
 from mrclassic.model.engine import Engine, Event
+from mrclassic.model.policy import Policy
 from mrclassic.settings import Settings
 from mrclassic.store import Store
 
@@ -42,21 +46,26 @@ class _Place:
 
 
 class Desk:
-    """The engine with the weights in use, and the requests it is answering."""
+    """The engine with the weights in use, and the requests it is answering. While it has weights it holds the device:
+    a night that computes there is asked to go first."""
 
     def __init__(self, home: Home, settings: Settings) -> None:
         self._home, self._settings = home, settings
         self._store = Store.open(home)
         self._wanted = weights.wanted(self._store)
         self._notice: str | None = None
-        self._take(weights.load(home, self._store, settings, self._wanted))
         self._draws: dict[int, Draw] = {}
         self._places: dict[int, _Place] = {}  # by engine ticket
+        self._policy: Policy | None = None  # None while it rests, and the engine too
+        self._engine: Engine | None = None
+        self._lease = Lease(home, str(choose_device(settings.device)))
+        self._lease.demand()
+        self._take(weights.load(home, self._store, settings, self._wanted))
 
     @property
     def checkpoint(self) -> str:
         """Who answers."""
-        return self._weights.checkpoint
+        return self._checkpoint
 
     @property
     def notice(self) -> str | None:
@@ -66,32 +75,52 @@ class Desk:
     @property
     def device(self) -> str:
         """Where it computes."""
-        return str(self._weights.policy.device)
+        return self._lease.device
 
     @property
     def busy(self) -> bool:
         """Whether any request is being answered."""
         return bool(self._draws)
 
+    @property
+    def in_the_way(self) -> bool:
+        """Whether a night waits for the device that this holds."""
+        return self._policy is not None and self._lease.wanted
+
     def outdated(self) -> bool:
-        """Whether another checkpoint has come into use."""
+        """Whether another checkpoint has come into use, or the weights were let go."""
         row = self._store.checkpoints.in_use()
-        return row is not None and row.id != self._wanted
+        return self._policy is None or (row is not None and row.id != self._wanted)
 
     def renew(self) -> None:
         """Take up the checkpoint in use; if nothing of it can be read, go on with the present one and say so."""
         assert not self.busy, "weights change between replies"
+        if self._policy is None:
+            self._lease.demand()
         self._wanted = weights.wanted(self._store)
         try:
             self._take(weights.load(self._home, self._store, self._settings, self._wanted))
         except MrClassicError as error:
+            if self._policy is None:
+                self._lease.release()
+                raise
             self._notice = f"{error} Until then {self.checkpoint} answers."
         if self._notice:
             sys.stderr.write(f"{self._notice}\n")
 
+    def rest(self) -> None:
+        """Let the weights and the device go; `renew` takes them again."""
+        if self.busy or self._policy is None:
+            return
+        self._policy = self._engine = None
+        gc.collect()
+        give_back()
+        self._lease.release()
+
     def admit(self, job: int, asked: ChatRequest, seed: int) -> Admitted:
         """Begin to answer. Raises `ApiError` when the prompt is too long."""
-        policy = self._weights.policy
+        policy = self._policy
+        assert policy is not None, "`outdated` says that there is none"
         prompt = fit(asked.messages, policy.tokenizer, policy.shape.context, asked.max_tokens)
         draw = Draw(asked, prompt, policy.tokenizer, seed, policy.generation)
         self._draws[job] = draw
@@ -103,13 +132,13 @@ class Desk:
         self._draws.pop(job, None)
         for ticket, place in list(self._places.items()):
             if place.job == job:
-                self._engine.cancel(ticket)
+                self._running.cancel(ticket)
                 del self._places[ticket]
 
     def turn(self, seconds: float) -> tuple[list[tuple[int, Piece]], list[int]]:
         """Work for about `seconds`: the pieces that came of it, and the requests that are done."""
         end = time.monotonic() + seconds
-        while self._engine.busy:
+        while self._running.busy:
             finished = self._step()
             # A finished candidate is shown at once; the rest may gather.
             if finished or time.monotonic() >= end:
@@ -121,19 +150,23 @@ class Desk:
         return pieces, done
 
     def _take(self, loaded: weights.Weights) -> None:
-        self._weights = loaded
-        self._notice = loaded.notice
+        self._checkpoint, self._notice, self._policy = loaded.checkpoint, loaded.notice, loaded.policy
         self._engine = Engine(loaded.policy, slots=self._settings.mind.slots)
+
+    @property
+    def _running(self) -> Engine:
+        assert self._engine is not None, "there are no requests while it rests"
+        return self._engine
 
     def _submit(self, job: int, draw: Draw) -> None:
         for start in draw.starts():
-            self._places[self._engine.submit(start.request)] = _Place(job, start.indices, start.round)
+            self._places[self._running.submit(start.request)] = _Place(job, start.indices, start.round)
 
     def _step(self) -> bool:
         """One engine step, handed to the requests it belongs to; whether any candidate finished."""
         shares: dict[int, list[tuple[int, int, Event]]] = {}
         finished = False
-        for event in self._engine.step():
+        for event in self._running.step():
             place = self._places.get(event.ticket)
             if place is None:
                 continue  # cancelled

@@ -119,6 +119,14 @@ class Driver:
             # What the thread is at ends within a step; waiting for it would hold up the event loop.
             self._thread.shutdown(wait=False, cancel_futures=True)
 
+    async def in_the_way(self) -> bool:
+        """Whether a night waits for the device that the weights are on."""
+        return await self._work(lambda: self.desk.in_the_way)
+
+    async def rest(self) -> None:
+        """Let the weights go; the next request takes them up again."""
+        await self._work(self.desk.rest)
+
     def stop(self) -> None:
         """End `run` after its present turn."""
         self._stopping = True

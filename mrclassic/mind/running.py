@@ -38,7 +38,10 @@ class Port:
 
 def serve(home: Home, settings: Settings, port: Port | None = None) -> None:
     """Load the model and answer until idle for too long (never, with a port) or told to leave; call it under
-    `process.hold`."""
+    `process.hold`.
+
+    A night that waits for the device has it after `night.idle_minutes` without a request: the process leaves, or, with
+    a port, lets its weights go until somebody asks."""
     try:
         asyncio.run(_serve(home, settings, port))
     finally:
@@ -73,7 +76,8 @@ async def _serve(home: Home, settings: Settings, port: Port | None) -> None:
     if port is not None:
         port.ready()
     idle = None if port is not None else settings.mind.idle_minutes * 60
-    watching = asyncio.create_task(_until_leaving(leaving, driver, home, idle))
+    night = settings.night.idle_minutes * 60
+    watching = asyncio.create_task(_until_leaving(leaving, driver, home, idle, night))
     await asyncio.wait([driving, watching, *serving], return_when=asyncio.FIRST_COMPLETED)
     watching.cancel()
     # The driver first: it ends every stream with a sentence, then the servers have nothing to wait for.
@@ -86,11 +90,13 @@ async def _serve(home: Home, settings: Settings, port: Port | None) -> None:
             raise result
 
 
-async def _until_leaving(leaving: asyncio.Event, driver: Driver, home: Home, idle: float | None) -> None:
-    """Return when told to leave, when nobody has asked for anything for `idle` seconds, or when nobody can any more."""
+async def _until_leaving(leaving: asyncio.Event, driver: Driver, home: Home, idle: float | None, night: float) -> None:
+    """Return when told to leave, when nobody has asked for anything for `idle` seconds, or when nobody can any more;
+    where a night waits, after `night` seconds."""
     why = ""
     while not why:
-        pause = _LOOK if idle is None else min(_LOOK, max(0.01, idle - driver.idle_seconds))
+        ahead = [limit - driver.idle_seconds for limit in (idle, night) if limit is not None]
+        pause = min((_LOOK, *(max(0.01, left) for left in ahead if left > 0)))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(leaving.wait(), pause)
         if leaving.is_set():
@@ -99,6 +105,11 @@ async def _until_leaving(leaving: asyncio.Event, driver: Driver, home: Home, idl
             why = "idle"
         elif not home.socket.exists():
             why = "the socket was removed"
+        elif driver.idle_seconds >= night and await driver.in_the_way():
+            if idle is not None:
+                why = "idle, and a night waits"
+            else:
+                await driver.rest()
     sys.stderr.write(f"leaving: {why}\n")
 
 

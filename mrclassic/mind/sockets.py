@@ -47,6 +47,19 @@ def listening(path: Path) -> bool:
         return True
 
 
+def connect(path: Path) -> socket.socket:
+    """A connection to whoever listens at `path`; raises OSError where nobody does."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(5.0)
+        with address(path) as where:
+            connection.connect(where)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
 def bind(path: Path) -> socket.socket:
     """A listening socket at `path` that only its owner can open, from its first moment on."""
     path.unlink(missing_ok=True)

@@ -28,7 +28,7 @@ def causal_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         wide_k, wide_v = (part.repeat_interleave(group, dim=1) if group > 1 else part for part in (k, v))
         return F.scaled_dot_product_attention(q, wide_k, wide_v, is_causal=True)
     # The queries that share a key are rows of one product.
-    shared = (q * size**-0.5).reshape(batch * kept, group, length, size)
+    shared = q.reshape(batch * kept, group, length, size)
     keys, values = (part.reshape(batch * kept, length, size) for part in (k, v))
     if length <= QUERIES:
         return _short(shared, keys, values).reshape(batch, heads, length, size)
@@ -38,9 +38,9 @@ def causal_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 def _short(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """All of q (N, G, T, E) over k and v (N, T, E) at once."""
     count, group, length, size = q.shape
-    scores = torch.bmm(q.reshape(count, group * length, size), k.transpose(1, 2))
-    shares = (scores.view(count, group, length, length) + _future(length, q)).softmax(-1)
-    return torch.bmm(shares.view(count, group * length, length), v).view_as(q)
+    rows = q.reshape(count, group * length, size)
+    scores = torch.baddbmm(_future(0, length, q), rows, k.transpose(1, 2), alpha=size**-0.5)
+    return torch.bmm(scores.softmax(-1), v).view(count, group, length, size)
 
 
 class _InPieces(torch.autograd.Function):
@@ -48,35 +48,33 @@ class _InPieces(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        future = _future(QUERIES, q)
         attended = torch.empty_like(q)
-        pieces = []
+        shares = []
         for rows, begin, end in _pieces(q):
-            scores = torch.bmm(_queries(q, rows, begin, end), k[rows, :end].transpose(1, 2))
-            own = scores.view(-1, q.shape[1], end - begin, end)[..., begin:]
-            own += future[: end - begin, : end - begin]
-            shares = scores.softmax(-1)
-            attended[rows, :, begin:end] = torch.bmm(shares, v[rows, :end]).view_as(attended[rows, :, begin:end])
+            past, asking = k[rows, :end].transpose(1, 2), _queries(q, rows, begin, end)
+            share = torch.baddbmm(_future(begin, end, q), asking, past, alpha=q.shape[-1] ** -0.5).softmax(-1)
+            attended[rows, :, begin:end] = torch.bmm(share, v[rows, :end]).view_as(attended[rows, :, begin:end])
             if ctx.needs_input_grad[0]:
-                pieces.append(shares)
-        ctx.save_for_backward(q, k, v, *pieces)
+                shares.append(share)
+        ctx.save_for_backward(q, k, v, *shares)
         return attended
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        q, k, v, *pieces = ctx.saved_tensors
+        q, k, v, *shares = ctx.saved_tensors
         gradient = gradient.contiguous()
+        scale = q.shape[-1] ** -0.5
         for_q = torch.empty_like(q)
         for_k, for_v = (torch.zeros_like(part, dtype=torch.float32) for part in (k, v))  # sums over the pieces
-        for (rows, begin, end), shares in zip(_pieces(q), pieces, strict=True):
+        for (rows, begin, end), share in zip(_pieces(q), shares, strict=True):
             back = _queries(gradient, rows, begin, end)
-            for_v[rows, :end] += torch.bmm(shares.transpose(1, 2), back)
+            for_v[rows, :end] += torch.bmm(share.transpose(1, 2), back)
             for_shares = torch.bmm(back, v[rows, :end].transpose(1, 2))
-            for_scores = torch.ops.aten._softmax_backward_data(for_shares, shares, -1, shares.dtype)
+            for_scores = torch.ops.aten._softmax_backward_data(for_shares, share, -1, share.dtype)
             for_q[rows, :, begin:end] = torch.bmm(for_scores, k[rows, :end]).view_as(for_q[rows, :, begin:end])
             for_k[rows, :end] += torch.bmm(for_scores.transpose(1, 2), _queries(q, rows, begin, end))
-        return for_q, for_k.to(k.dtype), for_v.to(v.dtype)
+        return for_q.mul_(scale), for_k.mul_(scale).to(k.dtype), for_v.to(v.dtype)
 
 
 def _pieces(q: Tensor) -> Iterator[tuple[slice, int, int]]:
@@ -93,6 +91,9 @@ def _queries(q: Tensor, rows: slice, begin: int, end: int) -> Tensor:
     return q[rows, :, begin:end].reshape(-1, q.shape[1] * (end - begin), q.shape[-1])
 
 
-def _future(length: int, like: Tensor) -> Tensor:
-    """Minus infinity where a key is later than its query (T, T)."""
-    return torch.full((length, length), float("-inf"), dtype=like.dtype).triu_(1)
+def _future(begin: int, end: int, q: Tensor) -> Tensor:
+    """Minus infinity where a key is later than its query, for queries `begin` to `end` and keys up to there, as often
+    as queries share a key: (1, G * (end - begin), end). Added within the product: on a CPU a sum of its own takes
+    longer than that."""
+    future = torch.full((end - begin, end), float("-inf"), dtype=q.dtype).triu_(begin + 1)
+    return future.repeat(q.shape[1], 1)[None]

@@ -155,7 +155,8 @@ def _write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
     try:
         save_file(tensors, path, metadata={"format": "pt"})
     except SafetensorError as error:  # also what a full disk is, to the library that writes
-        raise OSError(0, str(error), str(path)) from error
+        why = str(error).rpartition("I/O error: ")[2].partition(" (os error")[0]
+        raise OSError(0, why, str(path)) from error
 
 
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:

@@ -82,6 +82,16 @@ def keep_memory() -> None:
         mallopt(_M_TRIM_THRESHOLD, -1)  # never
 
 
+def give_back() -> None:
+    """Hand the memory of tensors that are gone to the system, for other programs."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    if sys.platform.startswith("linux"):
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # GNU's alone keeps it
+        if trim is not None:
+            trim(0)
+
+
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h
 
 COLUMNS = 16  # sequences are padded to a multiple of this, for the same reason as `rounded`

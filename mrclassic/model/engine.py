@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from mrclassic import heartbeat
 from mrclassic.errors import UsageError
 from mrclassic.model.policy import Policy
 from mrclassic.model.sampling import Alike, stream_key
@@ -169,6 +170,7 @@ class Engine:
     @torch.inference_mode()
     def _advance(self) -> list[tuple[_Row, int, str | None]]:
         """Each running row, how many tokens it drew, and why it ended if it did."""
+        heartbeat.beat()  # a long rollout is no hang
         free = self.slots - len(self._rows)
         # Admitting in bulk keeps prefills few; a lone waiting row never waits for more than an eighth of the slots.
         if self._waiting and (not self._rows or free >= min(len(self._waiting), max(1, self.slots // 8))):

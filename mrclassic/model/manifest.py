@@ -9,17 +9,21 @@ A checkpoint is an immutable Hugging Face directory with our `mrclassic.json` be
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mrclassic.errors import MrClassicError
+from mrclassic import failpoints
+from mrclassic.errors import MrClassicError, Unwritable
+from mrclassic.files import DRAFT, abandoned, fsync, make_folder
 
 NAME = "mrclassic.json"
 WEIGHTS = "model.safetensors"
@@ -60,7 +64,7 @@ def manifest(path: Path) -> Manifest:
         raise CorruptCheckpoint(
             f"{path}: there is no checkpoint here; `mrclassic model list` shows those there are."
         ) from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise CorruptCheckpoint(f"{path / NAME}: the manifest cannot be read ({error}).") from error
 
 
@@ -90,51 +94,71 @@ def publish(path: Path, fill: Callable[[Path], None], facts: Callable[[Path], Ma
     `fill` writes into a temporary sibling; every file is fsynced; the manifest with all hashes follows, fsynced; then
     the directory; then it gets its name; then its parent is fsynced. An existing checkpoint is never overwritten.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
         raise MrClassicError(f"{path}: a checkpoint of this name exists; checkpoints are never overwritten.")
-    work = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
-        fill(work)
-        files: dict[str, tuple[int, str]] = {}
-        for file in sorted(work.rglob("*")):
-            if file.is_file():
-                fsync(file)
-                files[file.relative_to(work).as_posix()] = (file.stat().st_size, sha256(file))
-        complete = Manifest(**{**asdict(facts(work)), "files": files})
-        text = json.dumps({"format": _FORMAT, **asdict(complete)}, indent=2, ensure_ascii=False)
-        (work / NAME).write_text(text + "\n", encoding="utf-8")
-        fsync(work / NAME)
-        for folder in sorted({work, *(found for found in work.rglob("*") if found.is_dir())}):
-            fsync(folder)
-        try:
-            work.rename(path)
-        except OSError as error:
-            if path.exists():  # another process was quicker
-                raise MrClassicError(f"{path}: a checkpoint of this name exists; it is not overwritten.") from error
-            raise
-        fsync(path.parent)
+        with _draft(path) as work:
+            failpoints.reached("checkpoint.begun")
+            fill(work)
+            failpoints.reached("checkpoint.filled")
+            files: dict[str, tuple[int, str]] = {}
+            for file in sorted(work.rglob("*")):
+                if file.is_file():
+                    fsync(file)
+                    files[file.relative_to(work).as_posix()] = (file.stat().st_size, sha256(file))
+            complete = Manifest(**{**asdict(facts(work)), "files": files})
+            text = json.dumps({"format": _FORMAT, **asdict(complete)}, indent=2, ensure_ascii=False)
+            (work / NAME).write_text(text + "\n", encoding="utf-8")
+            failpoints.reached("checkpoint.described")
+            fsync(work / NAME)
+            for folder in sorted({work, *(found for found in work.rglob("*") if found.is_dir())}):
+                fsync(folder)
+            failpoints.reached("checkpoint.synced")
+            try:
+                work.rename(path)
+            except OSError as error:
+                if path.exists():  # another process was quicker
+                    raise MrClassicError(f"{path}: a checkpoint of this name exists; it is not overwritten.") from error
+                raise
+            failpoints.reached("checkpoint.named")
+            fsync(path.parent)
+            failpoints.reached("checkpoint.published")
     except OSError as error:
-        shutil.rmtree(work, ignore_errors=True)
         raise _unwritable(path, error) from error
-    except BaseException:
-        shutil.rmtree(work, ignore_errors=True)
-        raise
     return complete
 
 
-def _unwritable(path: Path, error: OSError) -> MrClassicError:
+@contextmanager
+def _draft(path: Path) -> Iterator[Path]:
+    """A folder beside `path` to fill and rename; it goes where that fails, and by the next one's maker, who finds it
+    unlocked, where this process is killed."""
+    make_folder(path.parent)
+    for old in abandoned(path.parent):
+        with suppress(OSError), _held(old):
+            shutil.rmtree(old, ignore_errors=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{path.name}{DRAFT}", dir=path.parent))
+    try:
+        with _held(work):
+            yield work
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """A lock on `folder` that dies with this process; raises BlockingIOError where another has it."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _unwritable(path: Path, error: OSError) -> Unwritable:
     why = error.strerror or str(error)
     full = os.strerror(errno.ENOSPC) in why
     why, remedy = ("the disk is full", "make room") if full else (why, "mend that")
-    name = Path(error.filename).name if error.filename else path.name
-    return MrClassicError(f"{name} cannot be written below {path.parent} ({why}); {remedy} and try again.")
-
-
-def fsync(path: Path) -> None:
-    """Force a file or a directory to the disk. A failure here is fatal: what is on the disk is then unknown."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    name = Path(error.filename).name if error.filename and DRAFT not in Path(error.filename).name else path.name
+    return Unwritable(f"{name} cannot be written below {path.parent} ({why}); {remedy} and try again.")

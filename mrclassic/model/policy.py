@@ -18,6 +18,9 @@ from mrclassic.model.tokenizer import Tokenizer
 FP32_REPLIES = 20_000_000
 
 
+WARMTH = 0.7  # the temperature of replies, where neither owner nor makers say
+
+
 @dataclass(frozen=True)
 class Policy:
     """The network, its tokenizer, and where it computes. `generation`: how its makers would draw from it

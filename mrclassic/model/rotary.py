@@ -47,6 +47,8 @@ def _pair_of(turns: float, scaling: Scaling, shape: Shape) -> float:
 
 def table(shape: Shape, positions: int) -> Tensor:
     """Cosines and signed sines of `positions` positions, (2, T, 1, E): see `kernels.rotate`."""
+    if torch.get_default_device().type == "meta":  # only sizes are asked for; sums on it cost seconds of imports
+        return torch.empty(2, positions, 1, shape.head_dim)
     angle = torch.arange(positions, dtype=torch.float32)[:, None] * frequencies(shape)
     cos, sin = angle.cos(), angle.sin()
     made = torch.stack((torch.cat((cos, cos), dim=-1), torch.cat((-sin, sin), dim=-1)))

@@ -151,15 +151,12 @@ def train(
         order, ready = _resumed(work, order.resume)
     recipe, parent = ready.recipe, ready.parent
     with work.run("base", order, parent.row.id if parent else None, resume=order.resume) as run:
-        folder = work.home.runs / f"run-{run}"
+        folder = work.folder(run)
         if order.resume is None:
             folder.mkdir(parents=True, exist_ok=True)
             ready.corpus.folder.rename(folder / _CORPUS)
         updates = Updates(ready.corpus, recipe.tokens, order.seed)
         state = base.start(ready.policy, recipe, work.dtype, ready.fit)
-        if order.resume is not None and state.resume(folder):
-            work.say(f"Going on from update {state.step} of {recipe.steps}.")
-        planned(recipe.steps, state.step)
 
         def show(report: StepReport) -> None:
             if watch is not None:
@@ -168,6 +165,9 @@ def train(
                 recorder.flush()  # it keeps those of the newest update only
 
         recorder = StoreRecorder(work.store, run, folder, show, work.say)
+        if recorder.attach(state, resume=order.resume is not None):
+            work.say(f"Going on from update {state.step} of {recipe.steps}.")
+        planned(recipe.steps, state.step)
         outcome = loop.run(
             state,
             lambda s: base.step(s, updates, recipe),
@@ -199,7 +199,7 @@ def train(
         why = outcome.verdict.message if outcome.verdict else ""
         facts = {"held_out": scores, "why": why, "tokens": tokens}
         work.store.runs.finish(run, outcome.ended, row.id if row else None, facts)
-    shutil.rmtree(folder, ignore_errors=True)
+    work.clear(run, outcome.ended)
     return Based(
         run,
         row.id if row else None,

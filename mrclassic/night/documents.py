@@ -4,7 +4,6 @@ counts is the closed-book score on held-out questions, before and after.
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -169,6 +168,7 @@ def learn(
     order = Order(settings, steps, _digest(work.home.documents), work.fit)
     if resume is not None:
         former = work.resumable(resume, "documents")
+        resume = former.id
         if former.settings["shelf"] != order.shelf:
             raise Refused(f"The documents are not those that run {resume} began with; begin another run.")
         settings = documents.Settings(**former.settings["documents"])
@@ -183,13 +183,13 @@ def learn(
         wanted.table.check()
     parent = work.parent(origin)
     with work.run("documents", order, parent.row.id, resume=resume) as run:
+        work.pin_book(work.folder(run))
         bench = Bench(work, parent, items=ITEMS, rotation=0, practised=False, asked=Arms(levels))
-        folder = work.home.runs / f"run-{run}"
-        recorder = StoreRecorder(work.store, run, folder, watch, work.say)
+        recorder = StoreRecorder(work.store, run, work.folder(run), watch, work.say)
         own = order.documents
         state = documents.start(parent.policy, own, work.dtype, work.moments(parent.row), order.fit)
         skills = memories(parent.policy, seed=own.seed)
-        if resume is not None and state.resume(folder):
+        if recorder.attach(state, resume=resume is not None):
             work.say(f"Going on from update {state.step} of {total}.")
         planned(total, state.step)
         outcome = loop.run(
@@ -201,7 +201,7 @@ def learn(
         )
         recorder.save(state)  # whatever ends the measuring does not cost the training
         settled = settle(bench, state, "documents", run, outcome.ended)
-    shutil.rmtree(folder, ignore_errors=True)
+    work.clear(run, outcome.ended)
     return Learned(
         run=run,
         checkpoint=settled.row.id,

@@ -5,7 +5,6 @@ The result is a candidate; only a night's gate or the owner's `model use` puts i
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -17,7 +16,6 @@ from mrclassic.night.recorder import StoreRecorder, Watch
 from mrclassic.night.workplace import Workplace
 from mrclassic.training import grpo, selfplay
 from mrclassic.training.fits import Fit
-from mrclassic.training.journal import Journal
 from mrclassic.training.suites import Suite, recall, skill, summary
 
 ITEMS = 800
@@ -80,19 +78,18 @@ def drill(
     success = {name: result.score for name, result in before.items()}
     steps = order.steps
     if steps is None:
-        each = practice.seconds_per_step(order.method, parent.policy, work, on, recipe, success, fit)
-        steps = max(1, int((order.minutes or 5.0) * 60 / each))
+        pace = practice.pace(order.method, parent.policy, work, on, recipe, success, fit)
+        steps = max(1, int((order.minutes or 5.0) * 60 / pace.seconds))
     order = replace(order, steps=steps, origin=parent.row.id, recipe=recipe, fit=fit)
     state = grpo.start(parent.policy, recipe.grpo, work.dtype, fit)
     with work.run(order.method, order, parent.row.id, resume=order.resume) as run:
-        folder = work.home.runs / f"run-{run}"
-        state.journal = Journal(folder / grpo.JOURNAL)
-        if order.resume is not None and state.resume(folder):
+        work.pin_book(work.folder(run))
+        recorder = StoreRecorder(work.store, run, work.folder(run), watch, work.say)
+        if recorder.attach(state, resume=order.resume is not None):
             work.say(f"Going on from update {state.step} of {steps}.")
         planned(steps, state.step)
-        recorder = StoreRecorder(work.store, run, folder, watch, work.say)
         stage = practice.Stage(order.method, state, on, work.curriculum(on.arms, success), recipe, work.entries)
-        outcome = stage.run(steps - state.step, recorder)
+        outcome = stage.run(steps, recorder)
         row, after = None, {}
         if outcome.ended != "stopped":
             recorder.save(state)  # whatever ends the measuring does not cost the training
@@ -110,7 +107,7 @@ def drill(
         why = outcome.verdict.message if outcome.verdict else ""
         facts = {"before": summary(before), "after": after, "why": why}
         work.store.runs.finish(run, outcome.ended, row.id if row else None, facts)
-    shutil.rmtree(folder, ignore_errors=True)
+    work.clear(run, outcome.ended)
     return Drilled(
         run,
         row.id if row else None,

@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
 class PlannedStage:
-    """`steps` updates of `completions` each (for the book: entries), at a measured `seconds_each`."""
+    """`steps` updates of `completions` each (for the book: entries), at a measured `seconds_each` and `tokens_each`;
+    `epochs` is how often the whole book is shown."""
 
     name: str
     steps: int
     completions: int
     arithmetic: str
     seconds_each: float
+    tokens_each: float = 0.0
+    epochs: float | None = None
 
     @property
     def minutes(self) -> float:
         return self.steps * self.seconds_each / 60
 
+    @property
+    def tokens(self) -> float:
+        return self.steps * self.tokens_each
+
+    def line(self) -> str:
+        """The stage in words."""
+        parts = [self.arithmetic, f"{self.steps} updates"]
+        if self.epochs is not None:
+            parts.append(f"{self.epochs:.1f} times the whole book")
+        parts += [f"{self.steps * self.completions:,} in all", f"{_count(self.tokens)} tokens"]
+        return f"{self.name}: {', '.join(parts)}, about {self.minutes:.1f} min at {self.seconds_each:.2f} s an update."
+
 
 @dataclass(frozen=True)
 class Plan:
-    """`measuring` is the time, in seconds, for the measurements before and after."""
+    """`measuring` is the time, in seconds, for the measurements before and after; `price` of an hour, 0 for none."""
 
     minutes: float
     parent: str
@@ -31,19 +48,42 @@ class Plan:
     stages: tuple[PlannedStage, ...]
     measuring: float
     memory: tuple[str, ...] = ()
+    price: float = 0.0
+
+    @property
+    def expected(self) -> float:
+        """Minutes that all of it takes."""
+        return sum(stage.minutes for stage in self.stages) + self.measuring / 60
 
     def lines(self) -> tuple[str, ...]:
+        """The plan in words, with the tables of what its stages take of the memory."""
+        return (*self.words, *self.memory)
+
+    @property
+    def words(self) -> tuple[str, ...]:
         """The plan in words."""
         lines = [f"Begins from {self.parent}; {self.waiting} new book entries wait."]
         if self.mastered:
             lines.append(f"Mastered already: {', '.join(self.mastered)}.")
-        for stage in self.stages:
-            total = stage.steps * stage.completions
-            lines.append(
-                f"{stage.name}: {stage.arithmetic}, {stage.steps} updates, {total:,} in all, "
-                f"about {stage.minutes:.1f} min at {stage.seconds_each:.2f} s an update."
-            )
-        if not self.stages:
+        lines += [stage.line() for stage in self.stages]
+        if not self.stages and self.measuring >= self.minutes * 60:
+            lines.append("Measuring alone takes longer than the night: there is no time left to practise.")
+        elif not self.stages:
             lines.append("Nothing waits and everything it practises is mastered: there is nothing to gain tonight.")
         lines.append(f"Measuring before and after: about {self.measuring / 60:.1f} min of {self.minutes:g}.")
-        return (*lines, *self.memory)
+        if self.stages:
+            tokens = sum(stage.tokens for stage in self.stages)
+            cost = f", which costs about {self.expected / 60 * self.price:.2f}" if self.price else ""
+            lines.append(f"Together: {_count(tokens)} tokens in about {self.expected:.1f} min{cost}.")
+        return tuple(lines)
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> Plan:
+        """The plan whose fields `facts` are."""
+        stages = tuple(PlannedStage(**stage) for stage in facts["stages"])
+        words = {name: tuple(facts[name]) for name in ("mastered", "memory")}
+        return cls(**{**facts, **words, "stages": stages})
+
+
+def _count(tokens: float) -> str:
+    return f"{tokens / 1e6:.1f}M" if tokens >= 1e6 else f"{tokens / 1e3:.0f}k" if tokens >= 1e4 else f"{tokens:.0f}"

@@ -7,18 +7,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from mrclassic import heartbeat
 from mrclassic.book import Entry
-from mrclassic.curricula.contract import Curriculum, Draw, Outcome
+from mrclassic.curricula.contract import Curriculum
 from mrclassic.model.policy import Policy
 from mrclassic.model.tokenizer import Tokenizer
 from mrclassic.night.recorder import StoreRecorder
 from mrclassic.night.workplace import Workplace, words
 from mrclassic.rewards.contract import Weighted
 from mrclassic.tasks.arms import Arms
-from mrclassic.tasks.base import Item, keyed
+from mrclassic.tasks.base import keyed
 from mrclassic.training import grpo, loop, selfplay, supervised
 from mrclassic.training.aside import ITEMS as ASIDE
 from mrclassic.training.aside import looking
+from mrclassic.training.choosing import Choosing
 from mrclassic.training.fits import Fit
 from mrclassic.training.report import StepReport
 from mrclassic.training.rows import Row
@@ -26,6 +28,7 @@ from mrclassic.training.sentinel import REINFORCED, SELF_PLAYED, Sentinel
 from mrclassic.training.state import State
 from mrclassic.training.suites import recall, room, skill
 
+_QUESTIONS = 5  # of its own that are remembered
 _GLANCE = 16  # items of each arm that the room for answers is judged by
 
 
@@ -116,62 +119,68 @@ class Stage:
         self.name, self.state, self.on, self.chooser, self.recipe = name, state, on, chooser, recipe
         self.entries = entries
         self._replay = replayed(state, entries, recipe.replay)
-        self.questions: dict[str, float] = {}  # asked by itself, with the answerer's success
-        if "curriculum" in state.facts:
-            chooser.load_state_dict(state.facts["curriculum"])
 
     def step(self, state: State) -> StepReport:
         """One update; the curriculum learns from how its groups went."""
-        before = state.step
-        draws: list[Draw] = []
-
-        def draw(count: int) -> list[Item]:
-            """The next items by the curriculum: a function of (seed, step) and what the curriculum has seen."""
-            fresh = self.chooser.propose(count, keyed(state.seed, "curriculum", before, len(draws)))
-            items = [
-                self.on.arms.sample(each.arm, keyed(state.seed, "item", before, len(draws) + at))
-                for at, each in enumerate(fresh)
-            ]
-            draws.extend(fresh)
-            return items
-
+        choosing = Choosing(state, self.on.arms, self.chooser)
         if self.name == "selfplay":
-            fixed = draw(self.recipe.selfplay.fixed)
+            fixed = choosing.draw(self.recipe.selfplay.fixed)
             played = selfplay.step(state, fixed, self.on.rewards, self.recipe.selfplay, self._replay)
             report, groups = played.report, played.fixed
-            self.questions.update(played.questions)
+            self._remember(dict(played.questions))
         else:
-            update = grpo.step(state, draw, self.on.rewards, self.recipe.grpo, self._replay)
+            settings = self.recipe.grpo
+            update = grpo.step(state, choosing.draw, self.on.rewards, settings, self._replay, choosing.accept)
             report, groups = update.report, update.groups
-        self.chooser.observe([Outcome(each, group.success, before) for each, group in zip(draws, groups, strict=True)])
-        state.facts["curriculum"] = self.chooser.state_dict()
-        shares = {f"share/{name}": share for name, share in self.chooser.report().items()}
+        told = choosing.observe(groups)
         # A plugin's curriculum that fails is stood in for; its owner is told.
         trouble = tuple(getattr(self.chooser, "faults", ()))
-        return replace(report, metrics={**report.metrics, **shares}, faults=(*report.faults, *trouble))
+        return replace(report, metrics={**report.metrics, **told}, faults=(*report.faults, *trouble))
 
-    def run(self, steps: int, recorder: StoreRecorder, stopping: Callable[[], bool] = lambda: False) -> loop.Outcome:
-        """`steps` more updates, unless the sentinel or the caller ends it. Now and then it looks aside: do held-out
-        items follow the reward, is the book still there?"""
+    def run(
+        self,
+        steps: int,
+        recorder: StoreRecorder,
+        stopping: Callable[[], bool] = lambda: False,
+        enough: Callable[[], bool] = lambda: False,
+    ) -> loop.Outcome:
+        """Up to `steps` updates in all, unless the sentinel or the caller ends it. Now and then it looks aside: do
+        held-out items follow the reward, is the book still there?"""
         outcome = loop.run(
             self.state,
             self.step,
-            steps=self.state.step + steps,
+            steps=steps,
             recorder=recorder,
             sentinel=Sentinel(SELF_PLAYED if self.name == "selfplay" else REINFORCED),
             aside=looking([skill(self.on.arms, arm, ASIDE) for arm in self.on.arms.names], recall(self.entries)),
             stopping=stopping,
+            enough=enough,
         )
         recorder.flush()
         return outcome
 
-    def best_questions(self, count: int = 5) -> tuple[str, ...]:
-        """The questions it asked itself that were nearest to the edge of what it can do."""
-        ranked = sorted(self.questions.items(), key=lambda pair: (abs(pair[1] - 0.5), pair[0]))
-        return tuple(question for question, _ in ranked[:count])
+    def _remember(self, asked: Mapping[str, float]) -> None:
+        """Keep with the state, of all questions that it asked itself, those nearest to the edge of what it can do."""
+        ranked = sorted(
+            {**self.state.facts.get("questions", {}), **asked}.items(), key=lambda pair: (abs(pair[1] - 0.5), pair[0])
+        )
+        self.state.facts["questions"] = dict(ranked[:_QUESTIONS])
+
+    @property
+    def best_questions(self) -> tuple[str, ...]:
+        """Those, the best first."""
+        return tuple(self.state.facts.get("questions", {}))
 
 
-def seconds_per_step(
+@dataclass(frozen=True)
+class Pace:
+    """What an update took, measured: seconds, and the tokens that it trained on or drew."""
+
+    seconds: float
+    tokens: float
+
+
+def pace(
     name: str,
     policy: Policy,
     work: Workplace,
@@ -180,13 +189,14 @@ def seconds_per_step(
     success: Mapping[str, float],
     fit: Fit,
     trials: int = 4,
-) -> float:
-    """The time of one update, measured on a copy that is thrown away."""
+) -> Pace:
+    """The pace of one update, measured on a copy that is thrown away."""
     state = grpo.start(policy, recipe.grpo, work.dtype, fit)
     stage = Stage(name, state, on, work.curriculum(on.arms, success), recipe, work.entries)
-    times = []
+    times, tokens = [], []
     for _ in range(trials):
         begun = time.monotonic()
-        stage.step(state)
+        tokens.append(stage.step(state).metrics["tokens"])
         times.append(time.monotonic() - begun)
-    return sorted(times)[len(times) // 2]
+        heartbeat.beat(f"measuring {name}")
+    return Pace(sorted(times)[len(times) // 2], sum(tokens) / len(tokens))

@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from mrclassic import heartbeat
 from mrclassic.store import Store
+from mrclassic.training.journal import JOURNAL, Journal
 from mrclassic.training.report import Sample, StepReport
 from mrclassic.training.sentinel import Verdict
 from mrclassic.training.state import State
@@ -34,9 +36,22 @@ class StoreRecorder:
         self._flushed = time.monotonic()
         self._faults: set[str] = set()
         self.reports: list[StepReport] = []
-        self.alarms: list[str] = []
+
+    def attach(self, state: State, *, resume: bool) -> bool:
+        """Make `state` that of this run, with the run's journal. With `resume` it is taken to where it was last saved,
+        and what was recorded after that is forgotten; False where nothing was saved, or nothing was to be resumed."""
+        if self._folder is None:
+            return False
+        state.journal = Journal(self._folder / JOURNAL)
+        if not resume:
+            return False
+        found = state.resume(self._folder)
+        if state.ended is None:
+            self._store.runs.rewind(self._run, state.step)
+        return found
 
     def step(self, report: StepReport) -> None:
+        heartbeat.beat(f"run {self._run}: update {report.step}")
         self._pending.append(report)
         for fault in report.faults:
             if fault not in self._faults:
@@ -50,7 +65,6 @@ class StoreRecorder:
 
     def alarm(self, step: int, verdict: Verdict) -> None:
         self.flush()  # with the samples of this very update, which the words may name by their numbers
-        self.alarms.append(f"step {step}: {verdict.action}: {verdict.message}")
         if verdict.action == "warn" and verdict.rule not in self._warned:
             self._warned.add(verdict.rule)
             self._say(f"Update {step}: {verdict.message}")

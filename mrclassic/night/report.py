@@ -1,7 +1,8 @@
 """What a night reports: plain data, kept as JSON and read as a page of Markdown.
 
 The page answers, in this order: what was decided, what was practised and how it went (curves and ten samples with
-their scores), what the sentinel did, what was gained or forgotten line by line, the gate's numbers, what comes next.
+their scores), what the sentinel did, what was gained or forgotten line by line, the gate's numbers, what it cost, what
+comes next.
 """
 
 from __future__ import annotations
@@ -62,7 +63,8 @@ class Change:
 
 @dataclass(frozen=True)
 class NightReport:
-    """A whole night. Times are UTC ISO 8601; `checkpoint_after` is the one in use when the night was over."""
+    """A whole night. Times are UTC ISO 8601; `checkpoint_after` is the one in use when the night was over; `price` is
+    that of an hour in the owner's money (0: nothing is said of it), `tonight` what the next night will do."""
 
     night: int
     started: str
@@ -81,11 +83,25 @@ class NightReport:
     promoted: bool = False
     waiting_next: str = ""
     best_questions: tuple[str, ...] = ()
+    price: float = 0.0
+    tonight: tuple[str, ...] = ()
+
+    @property
+    def spent(self) -> float:
+        """Minutes from its beginning to its end."""
+        return (_moment(self.finished) - _moment(self.started)).total_seconds() / 60
+
+    @property
+    def cost(self) -> dict[str, float]:
+        """What it took: minutes, updates, completions, tokens, and money where an hour has a price."""
+        each = {name: sum(getattr(stage, name) for stage in self.stages) for name in ("steps", "completions", "tokens")}
+        money = {"money": self.spent / 60 * self.price} if self.price else {}
+        return {"minutes": self.spent, "updates": each.pop("steps"), **each, **money}
 
 
 def to_json(report: NightReport) -> dict[str, Any]:
     """The report as JSON values. JSON has no NaN: a loss that became one is kept, as the string "nan"."""
-    value: dict[str, Any] = plain(asdict(report))
+    value: dict[str, Any] = plain({**asdict(report), "cost": report.cost})
     return value
 
 
@@ -93,7 +109,7 @@ def from_json(data: Mapping[str, Any]) -> NightReport:
     """The report that `to_json` wrote; ValueError names the field where it is something else."""
     from pydantic import TypeAdapter
 
-    return TypeAdapter(NightReport).validate_python(dict(data))
+    return TypeAdapter(NightReport).validate_python({name: each for name, each in data.items() if name != "cost"})
 
 
 def write(report: NightReport, folder: Path) -> Path:
@@ -132,6 +148,7 @@ def read(page: Path) -> NightReport:
 def to_markdown(report: NightReport) -> str:
     """The page the owner reads in the morning. Times are shown in the reader's time zone."""
     parts = [_head(report), _practice(report), _samples(report), _sentinel(report), _lines(report), _numbers(report)]
+    parts.append(_cost(report))
     return "\n\n".join([*(part for part in parts if part), _next(report)]) + "\n"
 
 
@@ -157,12 +174,11 @@ def sparkline(values: Sequence[float], cells: int = SPARKLINE_CELLS) -> str:
 def _head(report: NightReport) -> str:
     title = "a new model is in use" if report.promoted else "the model in use stays"
     started, finished = _moment(report.started), _moment(report.finished)
-    spent = (finished - started).total_seconds() / 60
     when = f"{started:%A}, {started.day} {started:%B %Y}, {started:%H:%M} to {finished:%H:%M} ({started:%Z})"
     lines = [
         f"# Night {report.night}: {title}",
         "",
-        f"{when}: {spent:.0f} of {report.minutes:g} minutes on {report.device}.",
+        f"{when}: {report.spent:.0f} of {report.minutes:g} minutes on {report.device}.",
         "",
     ]
     if report.promoted:
@@ -249,6 +265,7 @@ def _numbers(report: NightReport) -> str:
     elif report.gate.suites:
         lines += ["", "| suite | | items | before | after | gain | interval | |", "|---|---|--:|--:|--:|--:|---|---|"]
         lines += [_row(suite) for suite in report.gate.suites]
+        lines += _way(report.gate)
     others = [name for name in report.suites_after if name not in _judged(report)]
     if others:
         lines += ["", "Also measured:", ""]
@@ -257,6 +274,28 @@ def _numbers(report: NightReport) -> str:
             start = "" if before is None else f"{_number(before)} -> "
             lines.append(f"- {name}: {start}{_number(report.suites_after[name])}")
     return "\n".join(lines) if len(lines) > 1 else ""
+
+
+def _way(gate: GateVerdict) -> list[str]:
+    """Between the model before and what was trained: what was judged, and what had been tried."""
+    if not gate.trials:
+        return []
+    place = "as it was trained" if gate.share == 1 else f"{gate.share:.0%} of the way to what was trained"
+    lines = ["", f"Judged: the model {place}. On the items that are for choosing:", ""]
+    for trial in gate.trials:
+        words = [f"targets {100 * trial.gain:+.1f} points"]
+        words += [_inline(reason) for reason in trial.refused] or ["nothing lost"]
+        words += [f"forgot {', '.join(map(_code, trial.forgotten[:5]))}"] if trial.forgotten else []
+        lines.append(f"- {trial.share:.0%} of the way: {'; '.join(words)}")
+    return lines
+
+
+def _cost(report: NightReport) -> str:
+    cost = report.cost
+    parts = [_duration(60 * cost["minutes"])]
+    parts += [f"{cost[word]:,.0f} {word}" for word in ("updates", "completions", "tokens") if cost[word]]
+    parts += [f"{cost['money']:.2f} at {report.price:g} an hour"] if "money" in cost else []
+    return f"## What it cost\n\n{', '.join(parts)}."
 
 
 def _judged(report: NightReport) -> set[str]:
@@ -278,6 +317,7 @@ def _row(suite: SuiteVerdict) -> str:
 
 def _next(report: NightReport) -> str:
     lines = ["## What comes next", "", report.waiting_next or "Nothing is waiting."]
+    lines += ["", *(f"- {line}" for line in report.tonight)] if report.tonight else []
     if report.best_questions:
         lines += ["", "The best questions it asked itself:", ""]
         lines += [f"- {_code(question)}" for question in report.best_questions]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mrclassic.model.policy import Policy
 from mrclassic.night import fitting
 from mrclassic.night.judging import Bench, settle
 from mrclassic.night.recorder import StoreRecorder, Watch
@@ -56,24 +54,24 @@ def recipe(work: Workplace, *, seed: int, epochs: int | None = None) -> book.Set
 
 def train(
     work: Workplace,
-    policy: Policy,
     parent: Parent,
     new: frozenset[str],
     settings: book.Settings,
-    run: int,
     recorder: StoreRecorder,
     *,
     steps: int,
-    resume: bool = False,
+    resume: bool,
     fit: Fit,
+    planned: Callable[[int, int], None] = lambda total, done: None,
     stopping: Callable[[], bool] = lambda: False,
+    enough: Callable[[], bool] = lambda: False,
 ) -> tuple[State, loop.Outcome]:
-    """The training itself, through the shared loop, from `policy`."""
-    state = book.start(policy, settings, work.dtype, work.moments(parent.row), fit)
-    skills = memories(policy, seed=settings.seed)
-    folder = work.home.runs / f"run-{run}"
-    if resume and state.resume(folder):
+    """The training itself, through the shared loop, from `parent`."""
+    state = book.start(parent.policy, settings, work.dtype, work.moments(parent.row), fit)
+    if recorder.attach(state, resume=resume):
         work.say(f"Going on from update {state.step} of {steps}.")
+    planned(steps, state.step)
+    skills = memories(parent.policy, seed=settings.seed)
     outcome = loop.run(
         state,
         lambda s: book.step(s, book.draw(s, work.entries, new, skills, settings), settings, steps),
@@ -81,6 +79,7 @@ def train(
         recorder=recorder,
         sentinel=Sentinel(SUPERVISED),
         stopping=stopping,
+        enough=enough,
     )
     recorder.flush()
     return state, outcome
@@ -114,6 +113,7 @@ def study_book(
     order = Order(recipe(work, seed=seed, epochs=epochs), steps, work.fit)
     if resume is not None:
         former = work.resumable(resume, "book")
+        resume = former.id
         settings = book.Settings(**former.settings["book"])
         order = Order(settings, former.settings["steps"], Fit.of(former.settings.get("fit", {})))
         origin = former.parent_checkpoint
@@ -123,18 +123,17 @@ def study_book(
     if work.learnt(parent) and not everything and resume is None:
         return None
     with work.run("book", order, parent.row.id, resume=resume) as run:
+        work.pin_book(work.folder(run))
         bench = Bench(work, parent, items=ITEMS, rotation=run, practised=False)
         total = order.steps or order.book.steps(len(work.entries), len(bench.new))
-        planned(total, 0)
-        folder = work.home.runs / f"run-{run}"
-        recorder = StoreRecorder(work.store, run, folder, watch, work.say)
+        recorder = StoreRecorder(work.store, run, work.folder(run), watch, work.say)
         state, outcome = train(
-            work, parent.policy, parent, bench.new, order.book, run, recorder,
-            steps=total, resume=resume is not None, fit=order.fit,
+            work, parent, bench.new, order.book, recorder,
+            steps=total, resume=resume is not None, fit=order.fit, planned=planned,
         )  # fmt: skip
         recorder.save(state)  # whatever ends the measuring does not cost the training
         settled = settle(bench, state, "book", run, outcome.ended)
-    shutil.rmtree(folder, ignore_errors=True)
+    work.clear(run, outcome.ended)
     return Studied(
         run=run,
         checkpoint=settled.row.id,

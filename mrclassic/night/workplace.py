@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import itertools
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, is_dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from mrclassic import book, curricula, plugins, rewards, shipped, tasks
+from mrclassic import book, curricula, failpoints, files, heartbeat, plugins, rewards, shipped, tasks
 from mrclassic.book import Entry
 from mrclassic.curricula.contract import Curriculum
-from mrclassic.errors import MrClassicError, Refused, UsageError
+from mrclassic.errors import MrClassicError, Refused, Unwritable, UsageError
 from mrclassic.home import Home
+from mrclassic.lease import shared
+from mrclassic.mind.sockets import connect
 from mrclassic.model import checkpoint
 from mrclassic.model.adapters import Lora
+from mrclassic.model.decoder import to_named
 from mrclassic.model.device import choose_device, choose_dtype, set_threads
 from mrclassic.model.manifest import CorruptCheckpoint, Manifest, manifest, verify
 from mrclassic.model.policy import Policy
 from mrclassic.rewards.contract import Weighted
+from mrclassic.sandbox import judge
 from mrclassic.settings import Settings
-from mrclassic.store import Checkpoint, Run, Store, curation
+from mrclassic.store import Checkpoint, Run, Store, StoreError, curation
 from mrclassic.tasks.arms import Arms
 from mrclassic.training.fits import Fit
+from mrclassic.training.state import reopen
 from mrclassic.training.suites import PHRASINGS, Suite, SuiteResult, measure, recall, recall_in_talk, skill
 
 Say = Callable[[str], None]
@@ -58,9 +67,17 @@ def alone(home: Home, what: str, words: str) -> Iterator[None]:
 
 def fresh_name(home: Home, method: str) -> str:
     """The id of a checkpoint that is made now by `method`."""
-    name = f"{datetime.now(UTC).strftime('%Y%m%d-%H%M%S')}-{method}"
-    taken = sum((home.checkpoints / other).exists() for other in (name, f"{name}-2", f"{name}-3"))
-    return f"{name}-{taken + 1}" if taken else name
+    return next(name for name in _names(datetime.now(UTC), method) if not (home.checkpoints / name).exists())
+
+
+def _names(when: datetime, method: str) -> Iterator[str]:
+    """What a checkpoint of `method` may be called: the first of these that is free."""
+    name = f"{when.astimezone(UTC).strftime('%Y%m%d-%H%M%S')}-{method}"
+    yield name
+    yield from (f"{name}-{number}" for number in itertools.count(2))
+
+
+_OVER = ("done", "rolled back", "stopped")  # runs that cannot be gone on with
 
 
 class Workplace:
@@ -71,8 +88,11 @@ class Workplace:
         set_threads(settings.threads)
         self.device = choose_device(settings.device)
         self.dtype = choose_dtype(self.device, settings.dtype)
+        # A night that systemd has started cannot make a sandbox; where a unit of its own judges, that one is asked.
+        judge.prefer(lambda: connect(home.judge_socket))
         book.ensure_book(home)
         curation.settle(store, home)
+        self._sweep()
 
     @cached_property
     def entries(self) -> list[Entry]:
@@ -129,11 +149,19 @@ class Workplace:
         metrics: Mapping[str, Any],
         state: Mapping[str, Tensor] | None = None,
     ) -> Checkpoint:
-        """Save `policy` (float32) as a candidate and enter it in the store."""
-        name = fresh_name(self.home, method)
+        """Save `policy` (float32) as a candidate and enter it in the store; named by when `run` began. Where a process
+        that was killed has done so already, that one is taken."""
+        begun = datetime.fromisoformat(self.store.runs.get(run).started)
+        for name in _names(begun, method):
+            path = self.home.checkpoints / name
+            if not path.exists():
+                break
+            if _holds(path, policy, run):
+                row = next((row for row in self.store.checkpoints.list() if row.id == name), None)
+                return row or self._enter(manifest(path), name, run)
         saved = checkpoint.save(
             policy,
-            self.home.checkpoints / name,
+            path,
             parent=parent.id if parent else None,
             run=run,
             method=method,
@@ -142,6 +170,10 @@ class Workplace:
             metrics=metrics,
             state=state,
         )
+        failpoints.reached("candidate.saved")
+        return self._enter(saved, name, run)
+
+    def _enter(self, saved: Manifest, name: str, run: int) -> Checkpoint:
         return self.store.checkpoints.add(
             Checkpoint(
                 id=name,
@@ -151,7 +183,7 @@ class Workplace:
                 status="candidate",
                 parameters=saved.parameters,
                 model_sha256=saved.model_sha256,
-                metrics=dict(metrics),
+                metrics=dict(saved.metrics),
             )
         )
 
@@ -160,10 +192,14 @@ class Workplace:
         use is no longer the one it was judged against: a promotion must not undo another."""
         with self.store.transaction():
             present = self.store.checkpoints.in_use()
-            if instead_of is not None and (present is None or present.id != instead_of.id):
+            # The same weights are this very promotion, by a run that was killed right after it and went on.
+            mine = present is not None and present.model_sha256 == row.model_sha256
+            if instead_of is not None and not mine and (present is None or present.id != instead_of.id):
                 return False
             self.store.checkpoints.set_status(row.id, "promoted")
+            failpoints.reached("promotion.marked")
             self.store.checkpoints.use(row.id)
+        failpoints.reached("promotion.done")
         return True
 
     @property
@@ -213,22 +249,63 @@ class Workplace:
 
     def measure(self, policy: Policy, suites: Sequence[Suite]) -> dict[str, SuiteResult]:
         """Scores of `policy` as it will answer its owner (see `Policy.for_replies`)."""
+        heartbeat.beat("measuring what the model can do")
         return measure(policy.for_replies(self.settings.dtype), [suite for suite in suites if suite.probes])
 
+    def folder(self, run: int) -> Path:
+        """Where a run of its own (not of a night) keeps what it needs to go on."""
+        return self.home.runs / f"run-{run}"
+
+    def pin_book(self, folder: Path) -> None:
+        """From now on the book is the one that what goes on in `folder` began with; it is kept there when it begins."""
+        kept = folder / "book.txt"
+        if not kept.exists():
+            files.make_folder(folder)
+            files.replace(kept, "\n".join(book.render(entry) for entry in self.entries).encode())
+        self.entries = book.load(kept)
+
+    def clear(self, run: int, ended: str) -> None:
+        """Remove what a run needed to go on; one that the sentinel paused may still, if its owner says so."""
+        if ended != "paused":
+            shutil.rmtree(self.folder(run), ignore_errors=True)
+
+    def _sweep(self) -> None:
+        """Remove what `clear` could not: a process may be killed between the end of its run and that."""
+        over = {f"run-{row.id}" for row in self.store.runs.list() if row.status in _OVER}
+        over |= {f"night-{row.id}" for row in self.store.nights.list() if row.status == "done"}
+        for folder in self.home.runs.iterdir():
+            if folder.name in over:
+                shutil.rmtree(folder, ignore_errors=True)
+
     def resumable(self, run: int, kind: str) -> Run:
-        """The run to go on with; refuses one of another kind, of a night, or that is over."""
-        row = self.store.runs.get(run)
+        """The run to go on with (0: the last of its kind that can), with the book and the threads that it began with;
+        refuses one of another kind, of a night, or that is over."""
+        row = self.store.runs.get(run) if run else self._unfinished(kind)
         if row.night is not None:
-            raise UsageError(f"Run {run} belongs to night {row.night}, which cannot be resumed; begin another.")
+            raise UsageError(f"Run {run} is of night {row.night}; `mrclassic night --now --resume` goes on with that.")
         if row.kind != kind:
             raise UsageError(f"Run {run} is a {row.kind} run; `mrclassic {_verb(row.kind)}` is for that.")
-        if row.checkpoint is not None or row.status == "stopped":
-            raise UsageError(f"Run {run} is over ({row.status}); there is nothing to resume.")
-        then = row.settings.get("circumstances", {})
-        changed = [name for name, value in self.circumstances.items() if then.get(name) != value]
-        if changed:
-            self.say(f"Changed since run {run} began: {', '.join(changed)}. It goes on, but not to the same weights.")
+        if not _open(row) or (row.status == "paused" and not self.folder(row.id).exists()):
+            raise UsageError(f"Run {row.id} is over ({row.status}); there is nothing to resume.")
+        if (self.folder(row.id) / "book.txt").exists():
+            self.pin_book(self.folder(row.id))
+        self.as_then(row.settings.get("circumstances", {}), f"run {row.id}")
         return row
+
+    def _unfinished(self, kind: str) -> Run:
+        found = (row for row in self.store.runs.list(kind) if _open(row) and row.night is None)
+        row = next((row for row in found if self.folder(row.id).exists()), None)
+        if row is None:
+            raise UsageError(f"No {kind} run waits to be gone on with; begin one with `mrclassic {_verb(kind)}`.")
+        return row
+
+    def as_then(self, circumstances: Mapping[str, str], what: str) -> None:
+        """Compute with as many threads as when `what` began; say what else its exact weights depend on has changed."""
+        if (threads := circumstances.get("threads")) is not None:
+            set_threads(int(threads))
+        changed = [name for name, value in self.circumstances.items() if circumstances.get(name) != value]
+        if changed:
+            self.say(f"Changed since {what} began: {', '.join(changed)}. It goes on, but not to the same weights.")
 
     @property
     def circumstances(self) -> dict[str, str]:
@@ -249,19 +326,47 @@ class Workplace:
         night: int | None = None,
         resume: int | None = None,
     ) -> Iterator[int]:
-        """A run in the store, new or set running again; one that does not reach its end is entered as such."""
+        """A run in the store, new or set running again; one that does not reach its end is entered as such. One of its
+        own (not of a night, which sees to that itself) shares the device meanwhile; Refused while a night has it."""
         facts = asdict(settings) if is_dataclass(settings) and not isinstance(settings, type) else {}
         facts |= {"circumstances": self.circumstances}
-        run = self.store.runs.start(kind, facts, parent, night) if resume is None else self.store.runs.resume(resume).id
-        try:
-            yield run
-        except BaseException as error:
-            status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-            self.store.runs.finish(run, status, facts={"error": str(error)})
-            if night is None and status == "interrupted":
-                again = "The same command" if kind == "hatch" else f"`mrclassic {_verb(kind)} --resume {run}`"
-                self.say(f"{again} goes on from here.")
-            raise
+        with contextlib.ExitStack() as held:
+            if night is None:
+                held.enter_context(shared(self.home, str(self.device)))
+            run = resume or self.store.runs.start(kind, facts, parent, night)
+            held.enter_context(alone(self.home, f"run-{run}", f"Run {run} is going on in another process."))
+            held.callback((self.home.run / f"run-{run}.lock").unlink, missing_ok=True)
+            if resume is not None and self.store.runs.get(run).status == "paused":
+                reopen(self.folder(run))
+            if resume is not None:
+                self.store.runs.resume(run)
+            try:
+                yield run
+            except BaseException as error:
+                # With room on the disk again it goes on as if nothing had been; what failed by itself would fail again.
+                cut = isinstance(error, KeyboardInterrupt | Unwritable | StoreError | OSError)
+                status = "interrupted" if cut else "failed"
+                self.store.runs.finish(run, status, facts={"error": str(error)})
+                if night is None and status == "interrupted" and kind != "lesson":  # that is begun anew
+                    again = "The same command" if kind == "hatch" else f"`mrclassic {_verb(kind)} --resume {run}`"
+                    self.say(f"{again} goes on from here.")
+                raise
+
+
+def _open(row: Run) -> bool:
+    """Whether the run can be gone on with."""
+    return row.status == "paused" or (row.checkpoint is None and row.status in ("running", "interrupted", "failed"))
+
+
+def _holds(path: Path, policy: Policy, run: int) -> bool:
+    """Whether the checkpoint at `path` is of `run` and has these very weights."""
+    try:
+        if manifest(path).run != run:
+            return False
+        there = to_named(checkpoint.load(path, "cpu").decoder)
+    except CorruptCheckpoint:
+        return False
+    return all(torch.equal(there[name], weight.cpu()) for name, weight in to_named(policy.decoder).items())
 
 
 def words(text: str) -> tuple[str, ...]:

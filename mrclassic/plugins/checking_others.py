@@ -8,7 +8,7 @@ import random
 from collections.abc import Iterator
 from typing import Literal
 
-from mrclassic.curricula.contract import Outcome
+from mrclassic.curricula.contract import Draw, Outcome
 from mrclassic.plugins.find import Plugin
 from mrclassic.plugins.remote import PluginFault
 from mrclassic.plugins.remote_curriculum import RemoteCurriculum
@@ -24,33 +24,69 @@ _HOSTILE = ("", " ", "ANSWER:", "9" * 5000, "(" * 2000, "\x00\u202e", "\\boxed{"
 
 
 def curriculum(plugin: Plugin) -> Found:
-    """Its draws, its memory, and whether a resumed run would go on the same way."""
-    success = dict.fromkeys(_ARMS, 0.8)  # enough for one that opens its arms step by step to have them open
-    it, other = (RemoteCurriculum(plugin, _ARMS, success) for _ in range(2))
+    """Its draws, its shares, its memory, an empty history, and whether a resumed run would go on the same way."""
+    unknown = RemoteCurriculum(plugin, _ARMS)
+    # Enough for one that opens its arms step by step to have them open.
+    it, other = (RemoteCurriculum(plugin, _ARMS, dict.fromkeys(_ARMS, 0.8)) for _ in range(2))
     try:
+        unknown.observe([])
+        if found := list(_shares(unknown, "before it has seen anything")):
+            yield from found
+            return
         for step in range(3):
-            before = it.state_dict()
-            drawn = it.propose(8, random.Random(step))
-            other.load_state_dict(before)
-            if not it.faults and other.propose(8, random.Random(step)) != drawn:
+            other.load_state_dict(it.state_dict())
+            drawn, again = (each.propose(8, random.Random(step)) for each in (it, other))
+            if it.faults or other.faults:
+                break
+            if drawn != again:
                 yield "error", "From the same state and random source it draws other arms, so no run could be resumed."
                 return
-            for draw in drawn:
-                it.accept(Outcome(draw, 0.5, step))
-            it.observe([Outcome(draw, place / 7, step) for place, draw in enumerate(drawn)])
-            it.observe([Outcome(drawn[0], math.nan, step)])
-        if not json.loads(json.dumps(it.state_dict())) and not it.faults:
-            yield "warning", "Its state is empty: a run that is resumed begins with nothing learnt."
-        total = sum(it.report().values())
-        if not math.isclose(total, 1, abs_tol=1e-3):
-            yield "warning", f"The shares that it reports add up to {total:g}, not to 1."
-        if any(not math.isfinite(share) for share in it.report().values()):
-            yield "error", "After a group that nobody could judge (NaN) its shares are no numbers any more."
-        for fault in it.faults:
+            for place, draw in enumerate(drawn):
+                it.accept(Outcome(draw, place / 7, step, 0.3))
+            it.observe([Outcome(draw, place / 7, step, 0.3) for place, draw in enumerate(drawn)])
+            it.observe([])
+            if found := list(_shares(it, "after a few groups")):
+                yield from found
+                return
+        yield from _goes_on(it, other)
+        it.observe([Outcome(Draw(_ARMS[0], 1 / 3), math.nan, 3, 0.0)])
+        yield from _shares(it, "after a group that nobody could judge (NaN)")
+        for fault in dict.fromkeys([*unknown.faults, *it.faults, *other.faults]):
             yield "error", fault
     finally:
-        it.close()
-        other.close()
+        for each in (unknown, it, other):
+            each.close()
+
+
+def _shares(it: RemoteCurriculum, when: str) -> Found:
+    """They are a distribution, and draws say the probability that they had."""
+    shares = it.report()
+    drawn = it.propose(8, random.Random(0))
+    if it.faults:
+        return
+    total = sum(shares.values())
+    if not math.isclose(total, 1, abs_tol=1e-3):
+        yield "error", f"The shares that it reports add up to {total:g}, not to 1 ({when})."
+        return
+    for draw in drawn:
+        if not math.isclose(draw.probability, shares[draw.arm], abs_tol=1e-3):
+            said = f"{draw.probability:g}, and a share of {shares[draw.arm]:g}"
+            yield "warning", f"It drew {draw.arm} {when} with a probability of {said}; they should be the same."
+            return
+
+
+def _goes_on(it: RemoteCurriculum, other: RemoteCurriculum) -> Found:
+    """Whether `other`, which has seen nothing, is as `it` once it has its state."""
+    if not it.state_dict() and not it.faults:
+        yield "warning", "Its state is empty: a run that is resumed begins with nothing learnt."
+    other.load_state_dict(json.loads(json.dumps(it.state_dict())))
+    drawn, again = (each.propose(8, random.Random(9)) for each in (it, other))
+    if it.faults or other.faults:
+        return
+    if other.state_dict() != it.state_dict():
+        yield "error", "Its state is another one once it has been saved and loaded, so no run could be resumed."
+    elif drawn != again or it.report() != other.report():
+        yield "error", "From its saved state it draws other arms than it would have, so no run could be resumed."
 
 
 def task(plugin: Plugin) -> Found:

@@ -39,7 +39,7 @@ class RemoteCurriculum(Remote):
         seed = rng.getrandbits(64)
 
         def read(answer: Any) -> list[Draw]:
-            draws = [Draw(arm, float(probability)) for arm, probability in answer]
+            draws = [Draw(arm, float(probability), str(item)) for arm, probability, item in answer]
             known = set(self.arms())
             if len(draws) != n or any(draw.arm not in known or not 0 < draw.probability <= 1 for draw in draws):
                 raise ValueError(f"it proposed {answer!r:.200}, not {n} known arms with the probability of each")
@@ -113,7 +113,7 @@ def _make(curriculum: Curriculum, request: Any) -> Any:
             return list(curriculum.arms())
         case "propose":
             drawn = curriculum.propose(request["n"], random.Random(request["seed"]))
-            return [[draw.arm, draw.probability] for draw in drawn]
+            return [[draw.arm, draw.probability, draw.item] for draw in drawn]
         case "accept":
             return curriculum.accept(outcomes[0])
         case "observe":
@@ -124,9 +124,10 @@ def _make(curriculum: Curriculum, request: Any) -> Any:
 
 
 def _write(outcome: Outcome) -> list[Any]:
+    draw = outcome.draw
     success = None if math.isnan(outcome.success) else outcome.success
-    return [[outcome.draw.arm, outcome.draw.probability], success, outcome.step]
+    return [[draw.arm, draw.probability, draw.item], success, outcome.step, outcome.spread, outcome.gain]
 
 
-def _read(draw: list[Any], success: float | None, step: int) -> Outcome:
-    return Outcome(Draw(*draw), math.nan if success is None else success, step)
+def _read(draw: list[Any], success: float | None, *more: Any) -> Outcome:
+    return Outcome(Draw(*draw), math.nan if success is None else success, *more)

@@ -56,52 +56,46 @@ def test_it_takes_an_empty_answer() -> None:
 '''
 
 _CURRICULUM = '''\
-"""A curriculum that practises what is weakest: an arm is drawn the more often, the more seldom it succeeds."""
+"""A curriculum that practises what is weakest: an arm is drawn the more often, the more seldom it succeeds.
+
+    mrclassic night --now            with curriculum = "NAME" under [practice] in mrclassic.toml
+
+What it does not define itself, such as drawing by the shares, `Chooser` does.
+"""
 
 import math
-import random
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
 
-from mrclassic.curricula.contract import Curriculum, Draw, Outcome
+from mrclassic.curricula.contract import Curriculum, Outcome
+from mrclassic.curricula.core import Chooser, proportions
 
 MEMORY = 0.7  # of what was known before, at each new result
 LEAST = 0.05  # so that nothing is ever left alone
 
 
-class Weakest:
-    """Over arms such as `arithmetic:2`; `success` is what is known of each before the first draw."""
+class Weakest(Chooser):
+    """Over arms such as `arithmetic:2`; `success` is what is known of each before the first draw.
+
+    Groups that taught nothing are drawn again; to decide that yourself, define `accept(outcome)` to return "keep" or
+    "redraw".
+    """
+
+    kept = ("_success",)  # the state, JSON values each: a run that is resumed goes on with it
 
     def __init__(self, arms: Sequence[str], success: Mapping[str, float]) -> None:
-        self._arms = tuple(arms)
+        super().__init__(arms)
         self._success = {arm: success.get(arm, 0.0) for arm in self._arms}
 
-    def arms(self) -> Sequence[str]:
-        return self._arms
-
     def report(self) -> Mapping[str, float]:
-        weights = {arm: LEAST + 1 - self._success[arm] for arm in self._arms}
-        total = sum(weights.values())
-        return {arm: weight / total for arm, weight in weights.items()}
-
-    def propose(self, n: int, rng: random.Random) -> list[Draw]:
-        shares = self.report()
-        return [Draw(arm, shares[arm]) for arm in rng.choices(self._arms, list(shares.values()), k=n)]
-
-    def accept(self, outcome: Outcome) -> Literal["keep", "redraw"]:
-        return "keep"
+        """The share of each arm: draws follow it."""
+        return proportions({arm: LEAST + 1 - self._success[arm] for arm in self._arms})
 
     def observe(self, outcomes: Sequence[Outcome]) -> None:
+        """How the groups of an update went."""
         for outcome in outcomes:
             if not math.isnan(outcome.success):  # nobody could tell
                 arm = outcome.draw.arm
                 self._success[arm] = MEMORY * self._success[arm] + (1 - MEMORY) * outcome.success
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"success": dict(self._success)}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self._success = dict(state["success"])
 
 
 def curriculum(arms: Sequence[str], success: Mapping[str, float]) -> Curriculum:

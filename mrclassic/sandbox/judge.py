@@ -12,15 +12,16 @@ import atexit
 import os
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from types import TracebackType
 
 from mrclassic.sandbox import backends
 from mrclassic.sandbox.backends import Backend, NoSandbox
 from mrclassic.sandbox.check import Check, Outcome, Pair
 from mrclassic.sandbox.confined import SandboxFault
+from mrclassic.sandbox.elsewhere import Elsewhere, Reach
 
-__all__ = ["Check", "Judge", "Outcome", "shared"]
+__all__ = ["Check", "Judge", "Outcome", "prefer", "shared"]
 
 
 class _Batch:
@@ -49,24 +50,30 @@ class Judge:
 
     def judge(self, checks: Sequence[Check]) -> list[Outcome]:
         """One outcome a check, in their order. Raises nothing because of what a program does."""
+        found = dict(self.as_they_come(checks))
+        return [found[place] for place in range(len(checks))]
+
+    def as_they_come(self, checks: Sequence[Check]) -> Generator[tuple[int, Outcome]]:
+        """Each outcome with the place of its check, as soon as it is there."""
         if not checks:
-            return []
+            return
         try:
             self._start(backends.choose(self._wanted))
         except NoSandbox as error:
-            return [Outcome("skipped", f"skipped: no sandbox ({error})")] * len(checks)
+            yield from enumerate([Outcome("skipped", f"skipped: no sandbox ({error})")] * len(checks))
+            return
         batch = _Batch(checks)
         for place in range(len(checks)):
             self._queue.put((batch, place))
         try:
-            found = dict(batch.outcomes.get() for _ in checks)
+            for _ in checks:
+                yield batch.outcomes.get()
         except BaseException:  # an interrupt: what waits is not run for nobody, and what runs is ended
             batch.given_up = True
             for pair, its in list(self._under_way.items()):
                 if its is batch:
                     pair.interrupt()
             raise
-        return [found[place] for place in range(len(checks))]
 
     def close(self) -> None:
         """End every sandbox, after the checks that are under way. A later check starts them again."""
@@ -127,13 +134,20 @@ def _judge(pair: Pair, batch: _Batch, place: int) -> Outcome:
 
 _shared: dict[int, Judge] = {}  # by process: a fork has none of the threads
 _shared_lock = threading.Lock()
+_reach: Reach | None = None
 
 
-def shared() -> Judge:
-    """The judge of this process, ended with it."""
+def prefer(reach: Reach | None) -> None:
+    """From now on the judge of this process is the one that `reach` connects to, as long as it answers."""
+    global _reach
+    _reach = reach
+
+
+def shared() -> Judge | Elsewhere:
+    """The judge of this process, ended with it; or one that serves several, where there is one (see `prefer`)."""
     with _shared_lock:
         judge = _shared.get(os.getpid())
         if judge is None:
             judge = _shared[os.getpid()] = Judge()
             atexit.register(judge.close)
-        return judge
+        return judge if _reach is None else Elsewhere(_reach, judge.judge)

@@ -53,8 +53,9 @@ class WorkerFault(Exception):  # noqa: N818 - it is an outcome that callers keep
 class Worker:
     """Answers requests with the function that `target`, "package.module:factory", returns when called on `arguments`.
 
-    `memory` limits the address space in bytes; `start_seconds` is for importing and building. The process starts at the
-    first request. Threads may share a worker: it does one request at a time.
+    `memory` limits the address space in bytes; `start_seconds` is for importing and building. With `same_hashes` what
+    is drawn from a set of words is the same in every process. The process starts at the first request. Threads may
+    share a worker: it does one request at a time.
     """
 
     def __init__(
@@ -64,8 +65,10 @@ class Worker:
         memory: int = 512 * 2**20,
         start_seconds: float = 20.0,
         arguments: Sequence[Any] = (),
+        same_hashes: bool = False,
     ) -> None:
         self._target, self._memory, self._start_seconds = target, memory, start_seconds
+        self._same_hashes = same_hashes
         self._arguments = json.dumps(list(arguments))
         self._lock = threading.Lock()
         self._child: _Child | None = None
@@ -111,7 +114,9 @@ class Worker:
         self.close()
 
     def _start(self) -> _Child:
-        self._child = child = _starter.submit(_Child, self, self._target, self._memory, self._arguments).result()
+        self._child = child = _starter.submit(
+            _Child, self, self._target, self._memory, self._arguments, self._same_hashes
+        ).result()
         try:
             reply = self._receive(child, time.monotonic() + self._start_seconds)
         except TimeoutError:
@@ -196,7 +201,7 @@ class Worker:
 class _Child:
     """One process, with the two descriptors through which it is heard."""
 
-    def __init__(self, owner: Worker, target: str, memory: int, arguments: str) -> None:
+    def __init__(self, owner: Worker, target: str, memory: int, arguments: str, same_hashes: bool) -> None:
         self.channel, theirs = socket.socketpair()
         mark = secrets.token_hex(8)
         with theirs:
@@ -208,7 +213,9 @@ class _Child:
                 stderr=subprocess.STDOUT,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
-                env=shipped.environment(**_ONE_THREAD, **{_MARK: mark}),
+                env=shipped.environment(
+                    **_ONE_THREAD, **({"PYTHONHASHSEED": "0"} if same_hashes else {}), **{_MARK: mark}
+                ),
             )
         assert self.process.stdout is not None
         self.output = self.process.stdout.fileno()

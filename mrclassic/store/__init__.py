@@ -2,7 +2,7 @@
 
 from mrclassic.store.candidates import Candidate, NewCandidate
 from mrclassic.store.checkpoints import Checkpoint
-from mrclassic.store.connection import StoreError
+from mrclassic.store.connection import DamagedStoreError, StoreError
 from mrclassic.store.conversations import Conversation, Hit, Message
 from mrclassic.store.ledgers import Rating, Request, Tombstone
 from mrclassic.store.nights import Night
@@ -16,6 +16,7 @@ __all__ = [
     "Candidate",
     "Checkpoint",
     "Conversation",
+    "DamagedStoreError",
     "Hit",
     "Message",
     "NewCandidate",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -68,9 +69,9 @@ class Checkpoints:
         """Replace what was measured of it."""
         self._db.run("UPDATE checkpoints SET metrics = ? WHERE id = ?", (dump(metrics), self.get(checkpoint).id))
 
-    def use(self, checkpoint: str) -> Checkpoint:
-        """Put a checkpoint into use."""
-        return self._point("in_use", checkpoint)
+    def use(self, checkpoint: str, *, undo: bool = False) -> Checkpoint:
+        """Put a checkpoint into use; `undo`: by going back to one that `former` names."""
+        return self._point("in_use", checkpoint, undo)
 
     def in_use(self) -> Checkpoint | None:
         """The checkpoint in use."""
@@ -84,6 +85,20 @@ class Checkpoints:
             (limit,),
         )
         return [_checkpoint(row) for row in rows]
+
+    def former(self) -> Sequence[Checkpoint]:
+        """What going back leads to, the nearest first. Going back takes a use away, anything else adds one."""
+        rows = self._db.rows("SELECT checkpoint, undo FROM pointers WHERE name = 'in_use' ORDER BY id")
+        stack: list[str] = []
+        for row in rows:
+            checkpoint = str(row["checkpoint"])
+            if row["undo"] and checkpoint in stack:
+                while stack[-1] != checkpoint:
+                    stack.pop()
+            elif not stack or stack[-1] != checkpoint:
+                stack.append(checkpoint)
+        present = stack[-1] if stack else ""
+        return [self.get(each) for each in dict.fromkeys(reversed(stack)) if each != present]
 
     def golden(self) -> Checkpoint | None:
         """The checkpoint that every later one is measured against."""
@@ -113,9 +128,9 @@ class Checkpoints:
         )
         return [_checkpoint(row) for row in rows]
 
-    def _point(self, name: str, checkpoint: str) -> Checkpoint:
+    def _point(self, name: str, checkpoint: str, undo: bool = False) -> Checkpoint:
         found = self.get(checkpoint)
-        self._db.insert("pointers", {"name": name, "checkpoint": found.id, "created": now()})
+        self._db.insert("pointers", {"name": name, "checkpoint": found.id, "created": now(), "undo": int(undo)})
         return found
 
     def _pointed(self, name: str) -> Checkpoint | None:

@@ -20,9 +20,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from mrclassic import failpoints
 from mrclassic.errors import MrClassicError
 
 BUSY_SECONDS = 30.0
+
+_MEND = "`mrclassic data mend` restores what can be had"
 
 # What SQLite says, and what the owner can do about it. Anything else is a defect and keeps its traceback.
 _REMEDIES = {
@@ -30,14 +33,18 @@ _REMEDIES = {
     "disk i/o error": "the disk does not take it (full, or failing); make room and try again",
     "readonly": "it is read-only; make it writable",
     "unable to open": "it cannot be opened; check the folder and its permissions",
-    "not a database": "it is not a database or damaged; it was left as it is, move it aside or restore a copy",
-    "malformed": "it is damaged; it was left as it is, move it aside or restore a copy",
+    "not a database": f"it is not a database or damaged; it was left as it is, {_MEND}",
+    "malformed": f"it is damaged; it was left as it is, {_MEND}",
     "database is locked": f"another process held it for {BUSY_SECONDS:.0f} s; end that process and try again",
 }
 
 
 class StoreError(MrClassicError):
     """The database cannot be used: the message names the file and what to do."""
+
+
+class DamagedStoreError(StoreError):
+    """What is in the file is no database any more, or not all of it; see `store.mending`."""
 
 
 def now() -> str:
@@ -159,6 +166,11 @@ class Database:
         with self._explained():
             return int(self.connection.execute(sql, tuple(values.values())).lastrowid or 0)
 
+    def backup(self, into: sqlite3.Connection) -> None:
+        """Copy all of it, as it stands at one moment, into another database."""
+        with self._explained():
+            self.connection.backup(into)
+
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing. Inside another transaction of the same thread it is a part of that one."""
@@ -169,8 +181,11 @@ class Database:
         with self._explained():
             connection.execute("BEGIN IMMEDIATE")
             try:
+                failpoints.reached("store.begun")
                 yield
+                failpoints.reached("store.committing")
                 connection.execute("COMMIT")
+                failpoints.reached("store.committed")
             except BaseException:
                 _roll_back(connection)
                 raise
@@ -183,7 +198,8 @@ class Database:
             remedy = next((text for sign, text in _REMEDIES.items() if sign in str(error).lower()), None)
             if remedy is None:
                 raise
-            raise StoreError(f"Cannot use the database {self.path}: {remedy}.") from error
+            kind = DamagedStoreError if _MEND in remedy else StoreError
+            raise kind(f"Cannot use the database {self.path}: {remedy}.") from error
         except OSError as error:
             if error.filename != str(self.path) and error.filename != self.path:
                 raise

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from mrclassic.book import clean
 from mrclassic.errors import UsageError
 from mrclassic.store.connection import Database, dump, now
+from mrclassic.store.mending import drop_copy
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,7 @@ class Conversations:
             # The full-text index would keep the words until its next merge.
             self._db.run("INSERT INTO messages_fts (messages_fts) VALUES ('optimize')")
         self._db.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+        drop_copy(self._db.path)
 
     def add(
         self,
@@ -229,6 +231,11 @@ class Conversations:
             (text, _SNIPPET // 4, _SNIPPET, text, limit),
         )
         return [Hit(*row) for row in rows]
+
+    def spoken(self) -> Sequence[tuple[int, str]]:
+        """All that the owner wrote and did not take back, in order: (conversation, text)."""
+        query = "SELECT conversation, content FROM messages WHERE role = 'user' AND retracted IS NULL ORDER BY id"
+        return [(int(row[0]), str(row[1])) for row in self._db.rows(query)]
 
     def _touch(self, conversation: int, sql: str, value: object) -> None:
         if not self._db.run(sql, (value, conversation)):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from mrclassic import book
+from mrclassic import book, failpoints
 from mrclassic.book import Entry, Turn
 from mrclassic.errors import MrClassicError, UsageError
 from mrclassic.home import Home
@@ -127,8 +127,10 @@ def settle(store: Store, home: Home) -> int:
         with store.transaction():
             for pick in waiting:
                 text = _applied(store, pick, text, str(home.book))
+        failpoints.reached("book.noted")
         if text != before:
             book.write(home.book, text)
+        failpoints.reached("book.written")
         with store.transaction():
             for pick in waiting:
                 store.picks.booked(pick.id)

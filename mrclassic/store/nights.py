@@ -42,6 +42,11 @@ class Nights:
         """Say where it stands."""
         self._change(night, "UPDATE nights SET status = ?, stage = ? WHERE id = ?", status, stage)
 
+    def resume(self, night: int) -> Night:
+        """Set a night that was cut short running again."""
+        self._change(night, "UPDATE nights SET status = 'running', finished = NULL WHERE id = ?")
+        return self.get(night)
+
     def finish(
         self,
         night: int,

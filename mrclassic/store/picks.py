@@ -100,6 +100,13 @@ class Picks:
         row = self._db.row(f"{_PICK} WHERE {where} ORDER BY id DESC LIMIT 1", (prompt,))
         return None if row is None else _pick(row)
 
+    def replies(self, limit: int) -> list[Pick]:
+        """Of the latest `limit` replies that were picked or written and still stand, the last to each message."""
+        where = f"p.kind IN ('candidate', 'typed', 'edited') AND {_STANDS}"
+        where += " AND p.prompt IN (SELECT id FROM messages WHERE retracted IS NULL)"
+        rows = self._db.rows(f"{_PICK} WHERE {where} ORDER BY id DESC LIMIT ?", (limit,))
+        return list({pick.prompt: pick for pick in map(_pick, reversed(rows))}.values())
+
     def waiting_for_book(self) -> list[Pick]:
         """Rows that the book does not show yet, oldest first."""
         return [_pick(row) for row in self._db.rows(f"{_PICK} WHERE booked = 0 ORDER BY id")]

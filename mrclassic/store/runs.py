@@ -98,6 +98,16 @@ class Runs:
         self._db.run("UPDATE runs SET status = 'running', finished = NULL WHERE id = ?", (run,))
         return self.get(run)
 
+    def rewind(self, run: int, step: int) -> None:
+        """Forget what was recorded after `step`: the run goes on from there."""
+        with self._db.transaction():
+            for table in ("steps", "samples", "alarms"):
+                self._db.run(f"DELETE FROM {table} WHERE run = ? AND step > ?", (run, step))  # noqa: S608 - our names
+
+    def of_night(self, night: int) -> list[Run]:
+        """The runs of a night, in order."""
+        return [_run(row) for row in self._db.rows("SELECT * FROM runs WHERE night = ? ORDER BY id", (night,))]
+
     def get(self, run: int) -> Run:
         """The run of that id; raises UsageError if there is none."""
         row = self._db.row("SELECT * FROM runs WHERE id = ?", (run,))

@@ -177,7 +177,12 @@ def content_of_plugins(db: sqlite_utils.Database) -> None:
         db.execute(f"ALTER TABLE trust ADD COLUMN {column} TEXT NOT NULL DEFAULT ''")
 
 
-MIGRATIONS: tuple[Callable[[sqlite_utils.Database], None], ...] = (first, content_of_plugins)
+def undone_uses(db: sqlite_utils.Database) -> None:
+    """A checkpoint that came into use by going back is told from one that was chosen, so that going back goes on."""
+    db.execute("ALTER TABLE pointers ADD COLUMN undo INTEGER NOT NULL DEFAULT 0")
+
+
+MIGRATIONS: tuple[Callable[[sqlite_utils.Database], None], ...] = (first, content_of_plugins, undone_uses)
 
 
 def upgrade(database: Database) -> None:

@@ -6,7 +6,7 @@ import contextlib
 from types import TracebackType
 
 from mrclassic.home import Home
-from mrclassic.store import schema
+from mrclassic.store import mending, schema
 from mrclassic.store.candidates import Candidates
 from mrclassic.store.checkpoints import Checkpoints
 from mrclassic.store.connection import Database
@@ -37,6 +37,7 @@ class Store:
     @classmethod
     def open(cls, home: Home) -> Store:
         """Open the home's database, creating it or bringing its schema up to date."""
+        mending.refuse_emptied(home.database)
         database = Database(home.database)
         try:
             schema.upgrade(database)
@@ -52,6 +53,10 @@ class Store:
     def damage(self) -> list[str]:
         """What SQLite finds wrong with the file (empty: nothing)."""
         return schema.integrity(self._db)
+
+    def copy(self) -> None:
+        """Keep a copy of the database as it stands, which `mending` falls back on; raises StoreError or OSError."""
+        mending.make_copy(self._db)
 
     def close(self) -> None:
         """Close the connections of all threads."""

@@ -58,7 +58,7 @@ def add(name: str, given: Sequence[Path], home: Path, say: Callable[[str], None]
 
 def _task(name: str) -> Dataset:
     if name not in catalogue.BUILT_IN and not catalogue.may_be_called(name):
-        raise UsageError(f"A task cannot be called {name!r}; use small letters, digits, - and _.")
+        raise UsageError(f"A task cannot be called {name!r}; use small letters, digits, - and _, and not gym.")
     if name == "documents":
         raise UsageError("What your notes say is added by `mrclassic data add FILE`.")
     task = catalogue.make(name, None)

@@ -1,7 +1,8 @@
 """What can be practised, by name: the tasks that come with the program, and the owner's own in a folder of the home.
 
 A built-in task reads the owner's files in `folder/NAME/` where there are any; every other folder or file in `folder`
-is a task of its own. Nothing is imported or read before it is asked for.
+is a task of its own. `gym:NAME` is a task of a library that may be installed (see `gym`). Nothing is imported or read
+before it is asked for.
 """
 
 from __future__ import annotations
@@ -29,13 +30,14 @@ BUILT_IN = {
     "stories": "mrclassic.tasks.stories:task",
     "documents": "mrclassic.tasks.documents:task",
 }
+GYM = "gym"  # what the names of its tasks begin with
 _BESIDE = "documents"  # its files lie beside the folder of the tasks; without any it is not listed
 NOTHING: Mapping[str, Task] = MappingProxyType({})
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
 def names(folder: Path | None = None) -> list[str]:
-    """Every task: the built-in ones, then the owner's in `folder` (the home's)."""
+    """Every task but those of the gym: the built-in ones, then the owner's in `folder` (the home's)."""
     built_in = [name for name in BUILT_IN if name != _BESIDE or place(name, folder) is not None]
     return [*built_in, *sorted(_own(folder))]
 
@@ -43,6 +45,10 @@ def names(folder: Path | None = None) -> list[str]:
 def get(name: str, folder: Path | None = None, more: Mapping[str, Task] = NOTHING) -> Task:
     """The task of that name, or the one in `more` (those of plugins); raises UsageError with the nearest one there
     is."""
+    if name.partition(":")[0] == GYM:
+        from mrclassic.tasks import gym
+
+        return gym.task(name.partition(":")[2])
     own = _own(folder)
     if name not in BUILT_IN and name in more:
         return more[name]
@@ -76,8 +82,12 @@ def make(name: str, place: Path | None) -> Task:
 
 
 def select(words: str, folder: Path | None = None, more: Mapping[str, Task] = NOTHING) -> tuple[Task, str | None]:
-    """Read `NAME` or `NAME:LEVEL`; raises UsageError with the nearest task or level there is."""
+    """Read `NAME` or `NAME:LEVEL`, or `gym:NAME` or `gym:NAME:LEVEL`; raises UsageError with the nearest task or level
+    there is."""
     name, colon, level = words.partition(":")
+    if name == GYM:
+        inner, colon, level = level.partition(":")
+        name = f"{GYM}:{inner}"
     task = get(name, folder, more)
     if not colon:
         return task, None
@@ -88,7 +98,7 @@ def select(words: str, folder: Path | None = None, more: Mapping[str, Task] = NO
 
 def may_be_called(name: str) -> bool:
     """Whether a task of the owner's may have this name."""
-    return _NAME.fullmatch(name) is not None
+    return name != GYM and _NAME.fullmatch(name) is not None
 
 
 def _own(folder: Path | None) -> dict[str, Path]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mrclassic.errors import MrClassicError
-from mrclassic.tasks import catalogue
+from mrclassic.tasks import catalogue, gym
 from mrclassic.tasks.base import Task, keyed
 from mrclassic.tasks.dataset import Dataset, files, shipped_sample
 
@@ -31,14 +31,19 @@ def facts(folder: Path | None = None, more: Mapping[str, Task] = catalogue.NOTHI
     and `broken`, why it is unusable.
 
     A level has its name, the number of items to `train` on (None where they are made as they are drawn) and `held_out`,
-    and an `example`. `folder` is the home's.
+    and an `example`. Where the library of the gym is installed, it is one entry, whose levels are its tasks: drawing an
+    example of each would take minutes. `folder` is the home's.
     """
     before = _kept(folder)
     kept: dict[str, Facts] = {}
-    for name in catalogue.names(folder):
+    names = catalogue.names(folder)
+    if gym.installed():
+        names.insert(sum(name in catalogue.BUILT_IN for name in names), catalogue.GYM)  # the owner's own come last
+    for name in names:
         place = catalogue.place(name, folder)
-        key, old = _key(name, place), before.get(name, {})
-        kept[name] = {"key": key, "facts": old["facts"] if old.get("key") == key else _find(name, place)}
+        key, old = gym.version() if name == catalogue.GYM else _key(name, place), before.get(name, {})
+        known = old.get("key") == key and old["facts"]["broken"] is None
+        kept[name] = {"key": key, "facts": old["facts"] if known else _find(name, place)}
     if folder is not None and kept != before:
         _keep(folder, kept)
     of_plugins = [
@@ -48,6 +53,8 @@ def facts(folder: Path | None = None, more: Mapping[str, Task] = catalogue.NOTHI
 
 
 def _find(name: str, place: Path | None) -> Facts:
+    if name == catalogue.GYM:
+        return _gym()
     return _look(name, _source(place), partial(catalogue.make, name, place))
 
 
@@ -63,6 +70,24 @@ def _look(name: str, source: str, make: Callable[[], Task]) -> Facts:
     except MrClassicError as error:
         found["broken"] = str(error)
     return found
+
+
+def _gym() -> Facts:
+    facts: Facts = {"name": catalogue.GYM, "about": "procedural tasks, each with levels of its own"}
+    facts |= {"source": gym.version(), "levels": [], "faults": 0, "broken": None}
+    try:
+        facts["levels"] = [
+            {"level": name, "train": None, "held_out": None, "example": f"{each['about']} (levels {_span(each)})"}
+            for name, each in gym.every().items()
+        ]
+    except MrClassicError as error:
+        facts["broken"] = str(error)
+    return facts
+
+
+def _span(each: Mapping[str, Any]) -> str:
+    first, last = each["levels"][0], each["levels"][-1]
+    return f"{first} to {last}" if first != last else f"{first}"
 
 
 def _level(task: Task, level: str) -> Facts:

@@ -21,7 +21,7 @@ from mrclassic.model.engine import Engine, Request
 from mrclassic.model.policy import Policy
 from mrclassic.model.shapes import SHAPES, Shape
 from mrclassic.model.tokenizer import Tokenizer
-from mrclassic.training import supervised
+from mrclassic.training import room, supervised
 from mrclassic.training.corpus.order import Order
 from mrclassic.training.corpus.packed import Packed
 from mrclassic.training.corpus.rectangles import Places, batches
@@ -112,8 +112,9 @@ def learn(state: State, order: Order, settings: Settings) -> StepReport:
     begun = time.perf_counter()
     windows = order.windows(state.step)
     total = int((order.corpus.lengths[windows] - 1).sum())
-    loss = _loss(state.trainee, order.corpus, windows, total)
-    return supervised.move(state, loss, settings.schedule, {"tokens": float(total)}, begun)
+    loss, halved = room.within(state, "token_budget", lambda: _loss(state.trainee, order.corpus, windows, total))
+    metrics = {"tokens": float(total), "microbatch/halved": float(halved)}
+    return supervised.move(state, loss, settings.schedule, metrics, begun)
 
 
 def _loss(trainee: Trainee, corpus: Packed, windows: Places, total: int) -> float:

@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import pstdev
 from typing import Literal, Protocol
 
 import torch
@@ -31,8 +32,6 @@ from mrclassic.training.rows import Row
 from mrclassic.training.sentinel.spikes import REMEMBERED, too_large
 from mrclassic.training.state import State
 from mrclassic.training.trainee import Trainee
-
-JOURNAL = "journal.jsonl"  # in a run's folder
 
 
 @dataclass(frozen=True)
@@ -107,6 +106,11 @@ class GroupOutcome:
         given = [reward for reward in self.rewards if reward is not None]
         return sum(given) / len(given) if given else math.nan
 
+    @property
+    def spread(self) -> float:
+        """The rewards' standard deviation; 0 where there is nothing to learn."""
+        return pstdev([reward for reward in self.rewards if reward is not None] or [0.0])
+
 
 @dataclass(frozen=True)
 class Update:
@@ -114,6 +118,10 @@ class Update:
 
     report: StepReport
     groups: tuple[GroupOutcome, ...] = field(default=())
+
+
+Accept = Callable[[int, GroupOutcome], bool]
+"""Whether to learn from the group drawn at a place of this update, or to draw another in its stead."""
 
 
 def start(policy: Policy, settings: Settings, dtype: torch.dtype, fit: Fit = WHOLE) -> State:
@@ -132,23 +140,28 @@ def step(
     rewards: Sequence[Weighted],
     settings: Settings,
     replay: Callable[[], list[Row]],
+    accept: Accept | None = None,
 ) -> Update:
-    """One update. `draw(n)` gives `n` items (called again for groups without spread); `replay` the book rows that go
-    along (an empty list for none). The outcomes are in the order in which the items were drawn."""
+    """One update. `draw(n)` gives `n` items (called again for groups that `accept` declines: by default those without
+    spread); `replay` the book rows that go along (an empty list for none). The outcomes are in the order in which the
+    items were drawn, and `accept` is told a group's place in it."""
     begun = time.perf_counter()
     rolled: list[Rolled] = []
+    everything: list[GroupOutcome] = []
     kept: list[Group] = []
-    flat: list[Group] = []
+    declined: list[Group] = []
     for attempt in range(settings.redraws + 1):
         items = draw(settings.prompts - len(kept))
         rolled.append(roll_out(state, items, rewards, settings.group, settings.sampling, f"grpo {attempt}"))
         for group in rolled[-1].groups:
-            (kept if group.has_spread else flat).append(group)
+            everything.append(GroupOutcome(group.item, tuple(group.rewards)))
+            good = group.has_spread if accept is None else accept(len(everything) - 1, everything[-1])
+            (kept if good else declined).append(group)
         if len(kept) >= settings.prompts:
             break
     drawn = time.perf_counter()
-    # The mean is over all groups asked for, with and without spread: a batch of few useful groups takes a small step.
-    batch = [*kept, *flat][: settings.prompts]
+    # The mean is over all groups asked for, declined ones too: a batch of few useful groups takes a small step.
+    batch = [*kept, *declined][: settings.prompts]
     rollouts = rollouts_of(kept, ADVANTAGES[settings.advantage], settings.mask_truncated)
     size = size_of(batch, settings.max_new, settings.mask_truncated)
     nuclei: dict[int, torch.Tensor] = {}
@@ -170,19 +183,19 @@ def step(
     state.step += 1
     if state.reference is not None and settings.reference_every and state.step % settings.reference_every == 0:
         state.move_reference()
-    everything = [group for each in rolled for group in each.groups]
+    completions = [completion for each in rolled for group in each.groups for completion in group.completions]
     metrics |= group_metrics(rolled[0]) | {
         # After drawing again: what the update could not learn from.
-        "frac_reward_zero_std": 1 - len(kept) / settings.prompts,
+        "frac_reward_zero_std": 1 - sum(group.has_spread for group in batch) / settings.prompts,
         "groups/redrawn": float(len(everything) - len(rolled[0].groups)),
-        "completions": float(len(everything) * settings.group),
-        "tokens": float(sum(len(completion.tokens) for group in everything for completion in group.completions)),
+        "completions": float(len(completions)),
+        "tokens": float(sum(len(completion.tokens) for completion in completions)),
         "microbatch/halved": metrics["microbatch/halved"] + sum(each.halved for each in rolled),
         "seconds/rollout": drawn - begun,
         "seconds/update": time.perf_counter() - drawn,
     }
     report = step_report(state, metrics, rolled, begun)
-    return Update(report, tuple(GroupOutcome(group.item, tuple(group.rewards)) for group in everything))
+    return Update(report, tuple(everything))
 
 
 class Pace(Protocol):

@@ -9,9 +9,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
+
+from mrclassic import failpoints
+from mrclassic.errors import Unwritable
+
+JOURNAL = "journal.jsonl"  # in a run's folder
 
 
 class Journal:
@@ -40,9 +46,11 @@ class Journal:
         line = json.dumps([step, kind, key, value], default=str)
         kept = json.loads(line)[-1]
         if self._path is not None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(f"{self._begin}{line}\n")
+            with _explained(self._path):
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                with self._path.open("a", encoding="utf-8") as file:
+                    file.write(f"{self._begin}{line}\n")
+            failpoints.reached("journal.noted")
             self._begin = ""
             self._known[step, kind, key] = kept
         return kept
@@ -53,14 +61,26 @@ class Journal:
             return
         self._known = {place: value for place, value in self._known.items() if place[0] >= before}
         fresh = self._path.with_suffix(".new")
-        with fresh.open("w", encoding="utf-8") as file:
-            file.writelines(json.dumps([*place, value]) + "\n" for place, value in self._known.items())
-        fresh.replace(self._path)
+        with _explained(self._path):
+            with fresh.open("w", encoding="utf-8") as file:
+                file.writelines(json.dumps([*place, value]) + "\n" for place, value in self._known.items())
+            failpoints.reached("journal.drafted")
+            fresh.replace(self._path)
+        failpoints.reached("journal.replaced")
 
 
 def digest(*parts: object) -> str:
     """A short name for what was judged."""
     return blake2b(json.dumps(parts, default=str).encode(), digest_size=12).hexdigest()
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise Unwritable(f"The journal {path} cannot be written ({why}); mend that and go on with the run.") from error
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str, str, Any]]:
@@ -70,6 +90,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str, str, Any]]:
     for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
         try:
             step, kind, key, value = json.loads(line)
-        except ValueError:
+            place = int(step), str(kind), str(key)
+        except (ValueError, TypeError):
             continue
-        yield int(step), str(kind), str(key), value
+        yield *place, value

@@ -7,18 +7,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from types import FrameType
 from typing import Literal, Protocol
 
 from mrclassic.training.report import StepReport
 from mrclassic.training.sentinel import Look, Sentinel, Verdict
 from mrclassic.training.sentinel.looks import lost
-from mrclassic.training.state import State
+from mrclassic.training.sentinel.optimum import NAN
+from mrclassic.training.state import SKIPPED, State
 
 Ended = Literal["done", "paused", "rolled back", "stopped", "interrupted"]
 Aside = Callable[[State], Look]
 SAVING = 0.02  # the largest share of the time that may go into saving
+SKIPS = 3  # times that a run goes on past batches which gave no finite updates; then something else is wrong
 
 
 class Recorder(Protocol):
@@ -61,8 +63,10 @@ def run(
     good_every: int = 25,
     aside: Aside | None = None,
     stopping: Callable[[], bool] = lambda: False,
+    enough: Callable[[], bool] = lambda: False,
 ) -> Outcome:
-    """Run `step` until `state.step` reaches `steps`, the sentinel ends it, or `stopping()` says so.
+    """Run `step` until `state.step` reaches `steps`, the sentinel ends it, or `stopping()` says so; `enough()` says
+    that these updates have to do, and the run is done. One that had ended already ends the same way, at once.
 
     A state to roll back to is kept in memory every `good_every` updates while the sentinel is content; with `aside`
     (see `training.aside`), which the sentinel hears before it decides. Saving to disk goes by time, so that it costs a
@@ -71,10 +75,14 @@ def run(
     """
     begun = saved = time.monotonic()
     took = 0.0  # the last saving
+    if state.ended is not None:
+        return _as_before(state)
     sentinel.recall(state.seen)
     if aside is not None and not sentinel.history.looks:
         sentinel.history.look(aside(state), state.step)
-    good, seen = state.snapshot(), sentinel.memory()
+    state.seen = sentinel.memory()
+    if state.good is None:
+        state.good = state.snapshot()
     ended: Ended = "done"
     last: Verdict | None = None
     with _interrupts_held() as asked:
@@ -82,23 +90,28 @@ def run(
             if asked() or stopping():
                 ended = "interrupted"
                 break
+            if enough():
+                break
             report = step(state)
             due = state.step % good_every == 0
             look = aside(state) if aside is not None and due else None
             recorder.step(report if look is None else _with(report, look))
             verdict = sentinel.judge(report, look)
+            if skips := verdict.rule == NAN and len(state.facts.get(SKIPPED, [])) < SKIPS:
+                verdict = _skip(state, sentinel, verdict)
             if verdict.action != "continue":
                 recorder.alarm(report.step, verdict)
-            if verdict.action in ("pause", "roll back", "stop"):
+            if verdict.action in ("pause", "roll back", "stop") and not skips:
                 if verdict.action != "pause" or not sentinel.healthy():
-                    state.roll_back(good)
-                    sentinel.recall(seen)
+                    state.roll_back(state.good)
+                    sentinel.recall(state.seen)
                 ended, last = _ending(verdict, state, sentinel, aside)
                 if last is not verdict:
                     recorder.alarm(report.step, last)
                 break
             if due and sentinel.healthy():
-                good, seen = state.snapshot(good), sentinel.memory()
+                state.seen = sentinel.memory()
+                state.good = state.snapshot(state.good)
             wait = max(save_seconds, took / SAVING) if save_seconds else 0.0  # 0: after every update
             if time.monotonic() - saved >= wait:
                 saving = time.monotonic()
@@ -106,11 +119,31 @@ def run(
                 saved = time.monotonic()
                 took = saved - saving
         state.seen = sentinel.memory()
+        if ended != "interrupted":
+            state.ended, state.good = {"ended": ended, "verdict": asdict(last) if last else None}, None
         if ended == "interrupted" or asked():
             recorder.save(state)
         if asked():
             raise KeyboardInterrupt
     return Outcome(ended, state.step, time.monotonic() - begun, last)
+
+
+def _skip(state: State, sentinel: Sentinel, verdict: Verdict) -> Verdict:
+    """Go back to the last good weights and on with the next batches: those between are left out. (Larger models are
+    brought past their spikes like that: PaLM, arXiv 2204.02311, section 5.1.)"""
+    assert state.good is not None
+    first = state.good.step + 1
+    state.skip_back(state.good)
+    sentinel.recall(state.seen)
+    state.good = state.snapshot(state.good)
+    return replace(verdict, message=f"{verdict.message} The batches of updates {first} to {state.step} are skipped.")
+
+
+def _as_before(state: State) -> Outcome:
+    """The outcome of a run that was saved when it had ended."""
+    assert state.ended is not None
+    verdict = state.ended["verdict"]
+    return Outcome(state.ended["ended"], state.step, 0.0, Verdict(**verdict) if verdict else None)
 
 
 def _ending(verdict: Verdict, state: State, sentinel: Sentinel, aside: Aside | None) -> tuple[Ended, Verdict]:

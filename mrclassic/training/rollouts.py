@@ -193,6 +193,7 @@ def samples_of(groups: Sequence[Group]) -> tuple[Sample, ...]:
             group.texts[0],
             group.rewards[0],
             {
+                "task": group.item.meta.get("task"),
                 "answer": group.item.answer,
                 "rewards": {name: values[0] for name, values in group.parts.items()},
                 "finish_reason": group.completions[0].finish_reason,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mrclassic import failpoints
 from mrclassic.errors import MrClassicError
 from mrclassic.model import checkpoint
-from mrclassic.model.manifest import CorruptCheckpoint, verify
+from mrclassic.model.manifest import CorruptCheckpoint, manifest, verify
 from mrclassic.model.policy import Policy
 from mrclassic.training.journal import Journal
 from mrclassic.training.trainee import Trainee
+
+ENDED = "ended"  # the name of a run's last state, beside `step-N`; it says how the run ended
+SKIPPED = "skipped"  # of the facts: first and last update of what was left out, each time
+_GOOD = "good."
 
 
 @dataclass
@@ -36,6 +41,8 @@ class State:
     # that of the update `facts["reference"]`, which is.
     reference: Policy | None = None
     journal: Journal = field(default_factory=Journal)  # of what cannot be computed again; see there
+    good: Snapshot | None = None  # where a roll-back leads; saved too, or a resumed run would roll back elsewhere
+    ended: dict[str, Any] | None = None  # how the run ended, once it has (see `loop`)
 
     def tensors(self) -> dict[str, Tensor]:
         """Those of the trainee, and of a reference that was moved since the run started."""
@@ -72,28 +79,45 @@ class State:
                 tensors[name].copy_(tensor)
             else:
                 tensors[name] = tensor.detach().clone()
-        return Snapshot(self.step, tensors, json.loads(json.dumps(self.facts)))
+        return Snapshot(self.step, tensors, _copy(self.facts), _copy(self.seen))
 
     def roll_back(self, to: Snapshot) -> None:
-        """Return to `to`: weights, moments and facts. The step count goes back too."""
+        """Return to `to`: weights, moments, facts, and what the sentinel had seen. The step count goes back too."""
         self._take(to.tensors)
-        self.step, self.facts = to.step, json.loads(json.dumps(to.facts))
+        self.step, self.facts, self.seen = to.step, _copy(to.facts), _copy(to.seen)
+
+    def skip_back(self, to: Snapshot) -> None:
+        """Take weights and moments of `to` and go on from here: the batches between are left out. The facts (what the
+        curriculum saw, which rewards still have a say) stay, but for what belongs to the weights."""
+        step, facts = self.step, self.facts
+        self.roll_back(to)
+        tied = {name: self.facts[name] for name in ("reference",) if name in self.facts}
+        skipped = [*facts.get(SKIPPED, []), [to.step + 1, step]]
+        self.step, self.facts = step, {**facts, **tied, SKIPPED: skipped}
 
     def save(self, folder: Path, keep: int = 2) -> Path:
-        """Write the state under `folder` as `step-N`, whole or not at all; older ones beyond `keep` go."""
-        path = folder / f"step-{self.step:08d}"
+        """Write the state under `folder` as `step-N`, whole or not at all; older ones beyond `keep` go. That of a run
+        that has ended is the last one, and the only one that stays."""
+        path = folder / (ENDED if self.ended else f"step-{self.step:08d}")
         if not path.exists():
-            facts = {"seed": self.seed, "step": self.step, "facts": self.facts, "seen": self.seen}
-            checkpoint.save(self.trainee.full_policy(), path, step=self.step, state=self.tensors(), state_facts=facts)
+            facts = {"seed": self.seed, "step": self.step, "facts": self.facts, "seen": self.seen, "ended": self.ended}
+            tensors, good = self.tensors(), self.good
+            if good is not None and good.step != self.step and not self.ended:
+                facts["good"] = {"step": good.step, "facts": good.facts, "seen": good.seen}
+                tensors |= {_GOOD + name: tensor for name, tensor in good.tensors.items()}
+            checkpoint.save(self.trainee.full_policy(), path, step=self.step, state=tensors, state_facts=facts)
+        failpoints.reached("state.saved")
         saved = sorted(folder.glob("step-*"))
-        for old in saved[:-keep]:
+        for old in saved if self.ended else saved[:-keep]:
             shutil.rmtree(old, ignore_errors=True)
-        self.journal.forget(before=int(saved[-keep:][0].name.removeprefix("step-")))
+        failpoints.reached("state.pruned")
+        oldest = self.step if self.ended else int(saved[-keep:][0].name.removeprefix("step-"))
+        self.journal.forget(before=oldest)
         return path
 
     def resume(self, folder: Path) -> bool:
         """Take over the newest whole state under `folder`; False where there is none. A damaged one is passed over."""
-        for path in sorted(folder.glob("step-*"), reverse=True):
+        for path in (folder / ENDED, *sorted(folder.glob("step-*"), reverse=True)):
             try:
                 verify(path)
                 saved = checkpoint.load_state(path)
@@ -104,10 +128,28 @@ class State:
             tensors, facts = saved
             if facts["seed"] != self.seed:
                 raise MrClassicError(f"{path} was made with seed {facts['seed']}, not {self.seed}; give the same seed.")
-            self._take(tensors)
+            self._take({name: tensor for name, tensor in tensors.items() if not name.startswith(_GOOD)})
             self.step, self.facts, self.seen = int(facts["step"]), facts["facts"], facts["seen"]
+            self.ended = facts.get("ended") if path.name == ENDED else None
+            if good := facts.get("good"):
+                kept = {name.removeprefix(_GOOD): each for name, each in tensors.items() if name.startswith(_GOOD)}
+                self.good = Snapshot(good["step"], kept, good["facts"], good["seen"])
             return True
         return False
+
+
+def reopen(folder: Path) -> None:
+    """Let a run that has ended go on: the last state under `folder` becomes one like any other."""
+    ended = folder / ENDED
+    if not ended.exists():
+        return
+    for other in folder.glob("step-*"):
+        shutil.rmtree(other)  # what the run was rolled back over, if anything
+    ended.rename(folder / f"step-{manifest(ended).step:08d}")
+
+
+def _copy(value: Any) -> Any:
+    return json.loads(json.dumps(value))
 
 
 @dataclass(frozen=True)
@@ -117,3 +159,4 @@ class Snapshot:
     step: int
     tensors: Mapping[str, Tensor]
     facts: Mapping[str, Any]
+    seen: Sequence[Mapping[str, Any]] = ()

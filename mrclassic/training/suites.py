@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Literal
 
 from mrclassic.book import Entry
 from mrclassic.model.engine import Completion, Engine, Request
@@ -11,27 +13,42 @@ from mrclassic.model.policy import Policy
 from mrclassic.model.tokenizer import Message, Tokenizer
 from mrclassic.tasks.arms import Arms
 from mrclassic.tasks.base import Item, keyed
+from mrclassic.training import reading
 
 RECALL, PHRASINGS, TALK = "book_recall", "held_out_phrasings", "recall_in_talk"
 REPLY_ROOM = 64  # tokens, at least; a worked sum of three digits takes 45
 
+How = Literal["said", "read", "preferred"]
+
 
 @dataclass(frozen=True)
 class Probe:
-    """One item: what is asked, and the answer that counts. An `item` is judged by its task instead."""
+    """One item: what is asked, and the answer that counts. An `item` is judged by its task instead. `others` are the
+    replies that the expected one was preferred to."""
 
     prompt: tuple[Message, ...]
     expected: str
     item: Item | None = None
+    others: tuple[str, ...] = ()
+
+    @property
+    def chooses(self) -> bool:
+        """Whether it is of the third that a choice is made by, not of those that judge what was chosen: fixed by its
+        words, so that it is the one or the other for ever."""
+        said = "\x1f".join(message["content"] for message in self.prompt) or self.expected
+        return blake2b(said.encode(), digest_size=1, person=b"choosing").digest()[0] < 256 // 3
 
 
 @dataclass(frozen=True)
 class Suite:
-    """Named probes, and who judges those that are items of a task."""
+    """Named probes, and who judges those that are items of a task. `how` they are scored: "said", the greedy reply is
+    right (1) or wrong (0); "read", minus the loss of the expected text by itself, nats a token; "preferred", whether
+    the expected reply is likelier than each of the others."""
 
     name: str
     probes: tuple[Probe, ...]
     arms: Arms | None = field(default=None, repr=False)
+    how: How = "said"
 
 
 @dataclass(frozen=True)
@@ -76,20 +93,36 @@ def room(tokenizer: Tokenizer, items: Sequence[Item]) -> int:
 
 
 def measure(policy: Policy, suites: Sequence[Suite], slots: int = 256) -> dict[str, SuiteResult]:
-    """Greedy replies to all items of all suites, in one go, and their scores (1 right, 0 wrong)."""
+    """Scores of all items of all suites; the greedy replies to what is asked are made in one go."""
+    results: dict[str, SuiteResult] = {suite.name: _unsaid(policy, suite) for suite in suites if suite.how != "said"}
+    asked = [suite for suite in suites if suite.how == "said"]
+    if not asked:
+        return results
     engine = Engine(policy, slots)
     tokenizer = policy.tokenizer
-    requests = [request for suite in suites for request in _requests(suite, tokenizer, policy.shape.context)]
+    requests = [request for suite in asked for request in _requests(suite, tokenizer, policy.shape.context)]
     rows = [group[0] for group in engine.generate(requests)]
-    results: dict[str, SuiteResult] = {}
     at = 0
-    for suite in suites:
+    for suite in asked:
         here = rows[at : at + len(suite.probes)]
         at += len(suite.probes)
         texts = tuple(tokenizer.decode(row.tokens) for row in here)
         scores = _judged(suite.arms, suite.probes, texts) if suite.arms else _by_heart(suite.probes, here, texts)
         results[suite.name] = SuiteResult(suite.name, tuple(scores), texts)
-    return results
+    return {suite.name: results[suite.name] for suite in suites}
+
+
+def _unsaid(policy: Policy, suite: Suite) -> SuiteResult:
+    """The scores of a suite in which the model says nothing: it reads."""
+    if suite.how == "read":
+        scores = [-loss for loss in reading.texts(policy, [probe.expected for probe in suite.probes])]
+    else:
+        scores = [float(yes) for yes in reading.preferred(policy, [_pair(probe) for probe in suite.probes])]
+    return SuiteResult(suite.name, tuple(scores), ("",) * len(scores))
+
+
+def _pair(probe: Probe) -> tuple[Sequence[Message], Sequence[str]]:
+    return probe.prompt, (probe.expected, *probe.others)
 
 
 def _requests(suite: Suite, tokenizer: Tokenizer, context: int) -> Iterator[Request]:

@@ -15,6 +15,7 @@ from mrclassic.book import Entry
 from mrclassic.model.policy import Policy
 from mrclassic.model.tokenizer import Message, Tokenizer
 from mrclassic.tasks.base import keyed
+from mrclassic.training import room
 from mrclassic.training.fits import WHOLE, Fit
 from mrclassic.training.report import StepReport
 from mrclassic.training.rows import Row, row
@@ -34,9 +35,11 @@ def start(
 
 
 def update(state: State, rows: Sequence[Row], schedule: Schedule) -> StepReport:
-    """Train on `rows` as one batch; a loss or gradient that is not finite is discarded."""
+    """Train on `rows` as one batch, in smaller passes where memory runs out; a loss or gradient that is not finite is
+    discarded."""
     begun = time.perf_counter()
-    return move(state, state.trainee.cross_entropy(rows), schedule, {"rows": float(len(rows))}, begun)
+    loss, halved = room.within(state, "token_budget", lambda: state.trainee.cross_entropy(rows))
+    return move(state, loss, schedule, {"rows": float(len(rows)), "microbatch/halved": float(halved)}, begun)
 
 
 def move(state: State, loss: float, schedule: Schedule, metrics: Mapping[str, float], begun: float) -> StepReport:

@@ -169,6 +169,8 @@ class Trainee:
         for name, master in self.optimizer.masters.items():
             if masters:
                 master.copy_(state[f"master.{name}"])
+            elif state.get(f"master.{name}", master).shape != master.shape:
+                continue  # moments of a smaller model, from which this one was grown
             if not self.optimizer.restore(name, moments.get(name, {})) and masters:
                 self.optimizer.forget(name)  # `tensors` gave it before the first update: there were none
         self._publish()

@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from mrclassic import lease
 from mrclassic.errors import MrClassicError
 from mrclassic.tui.draw import Draw, restored
+from mrclassic.tui.nights import Listed, listed
 from mrclassic.tui.views import NOTES, Standing, View, night_words, title_of
 from mrclassic.tui.widgets.conversations import Entry
 from mrclassic.tui.widgets.history import Line
@@ -187,13 +189,21 @@ class Desk:
         return Standing(
             checkpoint=used.id if used else "no checkpoint",
             waiting=waiting,
-            night=night_words(self.store.nights.last()),
+            night=night_words(
+                self.store.nights.last(),
+                practising=lease.night(self.home) is not None,
+                waiting=lease.awaited(self.home),
+            ),
             trouble=trouble,
             entries=tuple(
                 Entry(c.id, c.title or "New conversation", _day(c.updated))
                 for c in self.store.conversations.list(limit=100)
             ),
         )
+
+    def nights(self) -> tuple[Listed, ...]:
+        """The nights, newest first."""
+        return listed(self.store.nights.list(), self.home.nights)
 
     def _waiting(self, used: str) -> int:
         """How many entries of the book wait to be learnt; counted anew only when book or checkpoint changed."""

@@ -41,6 +41,7 @@ PLACES = {
     "box": "In the answer box",
     "history": "In the history",
     "list": "In the list of conversations",
+    "nights": "On the page of the nights",
 }
 
 KEYS = (
@@ -50,6 +51,8 @@ KEYS = (
     Key("chat.conversations", "f2", "screen.conversations", "conversations", "Show or hide the list of conversations"),
     Key("chat.new", "f3", "screen.new", "new", "Begin a new conversation"),
     Key("chat.wake", "f5", "screen.wake", "", "Wake the model again after a failure"),
+    Key("chat.lesson", "f6", "screen.lesson", "lesson", "Learn the picks that wait, now", priority=True),
+    Key("chat.nights", "f7", "screen.nights", "nights", "The nights and their reports", priority=True),
     Key("chat.undo", "f8", "screen.undo", "", "Take back the last pick, from anywhere"),
     Key("chat.older", "pageup", "screen.older", "", "Scroll the history up", priority=True),
     Key("chat.newer", "pagedown", "screen.newer", "", "Scroll the history down", priority=True),
@@ -71,6 +74,10 @@ KEYS = (
     Key("history.earlier", "home", "earlier", "earlier", "The beginning; once more: mount earlier messages"),
     Key("history.leave", "escape,enter,tab", "screen.write", "write", "Back to the answer box"),
     Key("list.leave", "escape,tab", "screen.write", "write", "Back to the answer box"),
+    Key("nights.leave", "escape,q,f7", "app.pop_screen", "", "Back to the chat"),
+    Key("nights.across", "tab", "screen.across", "", "From the list to the page, and back", priority=True),
+    Key("nights.older", "pageup", "screen.page(-1)", "", "Scroll the report up", priority=True),
+    Key("nights.newer", "pagedown,space", "screen.page(1)", "", "Scroll the report down", priority=True),
 )
 
 

@@ -44,16 +44,23 @@ class Standing:
     entries: tuple[Entry, ...]
 
 
-def night_words(night: Night | None) -> str:
-    """The last night in a few words."""
+def night_words(night: Night | None, *, practising: bool = False, waiting: bool = False) -> str:
+    """The last night in a few words; `practising` says whether one has the device now, `waiting` whether one waits for
+    it. (What the store says of a night that was killed is older.)"""
+    if waiting and not practising:
+        return "a night waits until you pause"
     if night is None:
         return "no night yet"
-    if night.status == "running":
+    if night.status in ("planned", "running"):
+        if not practising:
+            return "the night was cut short"
         return f"practising: {night.stage}" if night.stage else "practising"
+    if night.status == "interrupted":
+        return "the night gave way to you" if night.stage == "gave way" else "the night was cut short"
     if night.status == "done":
         verdict = str((night.gate or {}).get("verdict", "")) or "done"
         return f"last night: {verdict}"
-    return {"planned": "a night is planned", "failed": "last night failed"}.get(night.status, f"night {night.status}")
+    return "last night failed"
 
 
 def title_of(text: str) -> str:

@@ -1,21 +1,17 @@
-"""`mrclassic daemon …` as a shell sees it, and the unit that systemd would start it from."""
+"""`mrclassic daemon …` as a shell sees it."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mrclassic import shipped
 from mrclassic.daemon import status
 from mrclassic.home import Home
 
@@ -57,7 +53,9 @@ def facts(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
 def test_without_a_service(command: list[str], home: Home) -> None:
     done = shell(*command, "status")
     assert done.returncode == 0
-    assert done.stdout == "The service is not running; start it with `mrclassic daemon run`.\n"
+    assert done.stdout == (
+        "The service is not running; `mrclassic daemon run` starts it, `mrclassic daemon install` for good.\n"
+    )
     assert facts(shell(*command, "status", "--json"))["running"] is False
     done = shell(*command, "pause")
     assert done.returncode == 0
@@ -78,10 +76,16 @@ def test_run_status_pause_resume_and_stop(service: subprocess.Popen[str], comman
     )
 
     assert facts(shell(*command, "pause", "--json"))["done"] is True
-    assert "It is paused" in shell(*command, "status").stdout
+    assert "Nights are paused" in shell(*command, "status").stdout
     done = shell(*command, "resume")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "Resumed.\n")
     assert status.read(home).state == "waiting"
+
+    lines = shell(*command, "log", "-n", "2").stdout.splitlines()
+    assert lines[0].endswith("! Paused: no night starts until `mrclassic daemon resume`.")
+    assert lines[1].endswith("! Resumed: nights start as the settings say.")
+    events = json.loads(shell(*command, "log", "--json").stdout)
+    assert [each["event"] for each in events] == ["service started", "notice", "notice"]
 
     begun = time.monotonic()
     service.send_signal(signal.SIGTERM)
@@ -99,22 +103,8 @@ def test_what_is_written_stays_in_the_home(service: subprocess.Popen[str], home:
     assert home.run.stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.parametrize("verb", ["run", "status", "pause", "resume"])
+@pytest.mark.parametrize("verb", ["run", "status", "log", "pause", "resume", "install"])
 def test_every_verb_helps_with_an_example(command: list[str], verb: str) -> None:
     done = shell(*command, verb, "--help")
     assert done.returncode == 0
     assert f"Example: mrclassic daemon {verb}" in done.stdout
-
-
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
-def test_systemd_has_nothing_to_say_about_the_unit(tmp_path: Path) -> None:
-    unit = shipped.folder("systemd") / "mrclassic.service"
-    # It exits with 0 for a key it does not know, so that silence is what counts; it needs a runtime folder.
-    done = subprocess.run(
-        ["systemd-analyze", "verify", "--user", str(unit)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)},
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -41,8 +41,8 @@ def test_add_list_and_drop(home: Home, notes: str, tmp_path: Path) -> None:
     assert f"{added[0]['questions']:,} questions" in text
     assert mrclassic(home.root, "task", "sample", "documents", "-n", "3", "--held-out", "--json")[0] == 0
     code, names, _ = mrclassic(home.root, "task", "list", "--json")
-    assert names[-1]["name"] == "documents"
-    assert names[-1]["source"] == str(home.documents)
+    (documents,) = (each for each in names if each["name"] == "documents")
+    assert documents["source"] == str(home.documents)
     code, gone, _ = mrclassic(home.root, "data", "drop", "notes", "rows", "--json")
     assert (code, len(gone)) == (0, 2)
     assert list(home.documents.iterdir()) == []

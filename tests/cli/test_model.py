@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import babies
@@ -87,8 +89,44 @@ def test_use_and_undo(run: Run, family: Home) -> None:
     assert in_use(family) == "old-1"
     assert run("use", "old-1").stderr == "old-1 is in use already.\n"
     assert json.loads(run("undo", "--json").stdout) == {"checkpoint": "new-1", "before": "old-1"}
+    done = run("undo")
+    assert done.stderr.splitlines() == [
+        "old-1 answers from the next reply on.",
+        "`mrclassic model use new-1` takes this back.",
+    ]
+    assert in_use(family) == "old-1", "undone twice is further back"
+    done = run("undo")
+    assert done.returncode == 1
+    assert "there is nothing to go back to" in done.stderr
+    assert run("use", "new-1").returncode == 0
+    assert in_use(family) == "new-1"
+
+
+def test_undo_passes_over_what_was_removed(run: Run, family: Home) -> None:
+    babies.hatch(family, "newest-1", parent="new-1", seed=2)
+    shutil.rmtree(family.checkpoints / "new-1")
+    assert [row["here"] for row in json.loads(run("list", "--json").stdout)] == [True, False, True]
+    assert "removed" in run("list").stdout
     assert run("undo").returncode == 0
-    assert in_use(family) == "old-1", "undone twice is where it began"
+    assert in_use(family) == "old-1"
+    done = run("use", "new-1")
+    assert (done.returncode, len(done.stderr.splitlines())) == (3, 1)
+    assert "were removed" in done.stderr
+
+
+def test_prune(run: Run, family: Home) -> None:
+    for number in range(6):
+        with Store.open(family) as store:
+            row = store.checkpoints.get("old-1")
+            (family.checkpoints / f"c-{number}").mkdir()
+            (family.checkpoints / f"c-{number}" / "file").write_text("x" * 100)
+            store.checkpoints.add(replace(row, id=f"c-{number}", path=f"c-{number}", created=f"2020-01-0{number + 1}"))
+    facts = json.loads(run("prune", "--dry-run", "--json").stdout)
+    assert facts == {"removed": ["c-5", "c-4", "c-3", "c-2", "c-1", "c-0"][1:], "freed": 500}
+    assert run("prune", "--keep", "1").stdout.splitlines() == ["c-5", "c-4", "c-3", "c-2", "c-1", "c-0"]
+    assert in_use(family) == "new-1"
+    assert not (family.checkpoints / "c-0").exists()
+    assert run("undo").returncode == 0
 
 
 def test_undo_with_nothing_before(run: Run, home: Home) -> None:

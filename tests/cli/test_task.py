@@ -48,8 +48,10 @@ def verdicts(*rows: object) -> list[object]:
 
 def test_list() -> None:
     found = json.loads(run("list", "--json").stdout)
-    assert [task["name"] for task in found] == tasks.names()
+    assert [task["name"] for task in found if task["name"] != tasks.GYM] == tasks.names()
     for task in found:
+        if task["name"] == tasks.GYM:
+            continue  # there only where its library is installed
         assert task["about"]
         assert task["source"]
         assert (task["faults"], task["broken"]) == (0, None)
@@ -61,6 +63,7 @@ def test_list() -> None:
     assert lines[1].split()[:1] == ["arithmetic:1"]
 
 
+@pytest.mark.alone
 def test_list_is_quick_once_it_knows(home: Path) -> None:
     (home / "tasks").mkdir(parents=True)
     first = run("list", "--json").stdout

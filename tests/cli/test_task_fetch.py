@@ -26,7 +26,7 @@ def fetch(home: Path, task: str, **environment: str) -> tuple[int, str, str]:
         capture_output=True,
         text=True,
         timeout=120,
-        env={**os.environ, **environment},
+        env={**os.environ, "HF_HUB_OFFLINE": "0", **environment},
     )
     return done.returncode, done.stdout, done.stderr
 

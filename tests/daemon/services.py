@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from mrclassic.daemon import status
+from mrclassic.daemon.log import tail
 from mrclassic.home import Home
 
-# Runs the service with a night of our own; argv: home, start time, grace, misfire hours, the night's program.
+# Runs the service with a night of our own; argv: home, grace, the night's program, settings of the night as JSON, the
+# waits before another try as JSON.
 SERVICE = """
-import sys
+import json, sys
 from pathlib import Path
+from mrclassic.daemon import again
 from mrclassic.daemon.service import run
 from mrclassic.home import Home
 from mrclassic.settings import load
 
-home, start, grace, hours, program = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]), float(sys.argv[4]), sys.argv[5]
+home, grace, program = Path(sys.argv[1]), float(sys.argv[2]), sys.argv[3]
+again.BACK_OFF = tuple(json.loads(sys.argv[5]))
+again.GAVE_WAY_SECONDS = 0.1
 def read():
     settings = load(Home(home))
-    night = settings.night.model_copy(update={"start": start, "timezone": "UTC", "misfire_hours": hours})
+    night = settings.night.model_copy(update=json.loads(sys.argv[4]))
     return settings.model_copy(update={"night": night})
 command = [sys.executable, "-c", program, str(home)]
 sys.exit(run(Home(home), read(), command=command, poll=0.05, grace=grace, reload=read))
@@ -73,22 +80,32 @@ class Services:
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def start(
-        self, program: str = POLITE, *, at: str = "00:00", grace: float = 10.0, hours: float = 3.0
+        self,
+        program: str = POLITE,
+        *,
+        at: str = "00:00",
+        grace: float = 10.0,
+        hours: float = 3.0,
+        back_off: Sequence[float] = (60.0,),
+        environment: Mapping[str, str] | None = None,
+        **night: object,
     ) -> subprocess.Popen[str]:
-        command: Sequence[str] = [
-            sys.executable,
-            "-c",
-            SERVICE,
-            str(self.home.root),
-            at,
-            str(grace),
-            str(hours),
-            program,
-        ]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        settings = {"start": at, "timezone": "UTC", "misfire_hours": hours, **night}
+        words = (str(self.home.root), str(grace), program, json.dumps(settings), json.dumps(back_off))
+        process = subprocess.Popen(
+            [sys.executable, "-c", SERVICE, *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
         self.started.append(process)
         until(lambda: process.poll() is not None or self.status().pid == process.pid)
         return process
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """What the log has of one kind of event."""
+        return [each for each in tail(self.home, 1000) if each["event"] == name]
 
     def status(self) -> status.Status:
         return status.read(self.home)

@@ -13,6 +13,7 @@ import pytest
 from daemon.services import DEAF, POLITE, Services, gone, until
 
 from mrclassic.daemon import status, supervise
+from mrclassic.daemon.log import tail
 from mrclassic.home import Home
 from mrclassic.store import Store
 
@@ -36,7 +37,7 @@ def test_the_schedule_starts_a_night_and_sigterm_ends_all(services: Services, ho
     until(lambda: services.status().state == "night")
     running = services.status().night
     assert running is not None
-    assert (running.pid, running.why) == (night, "the schedule")
+    assert (running.pid, running.job.why) == (night, "the schedule")
     begun = time.monotonic()
     service.send_signal(signal.SIGTERM)
     assert service.wait(10) == 0
@@ -48,8 +49,11 @@ def test_the_schedule_starts_a_night_and_sigterm_ends_all(services: Services, ho
     after = services.status()
     assert (after.state, after.running, after.pid, after.night) == ("stopped", False, None, None)
     assert after.last_night == "The night was ended before it began."
+    assert after.unfinished is not None  # the next service makes up for it, if it comes in time
     assert "practising" in (home.logs / running.log.rsplit("/", 1)[1]).read_text()
-    assert "A night of 60 minutes has started (the schedule" in (home.logs / "daemon.log").read_text()
+    [begun_as] = services.events("night started")
+    assert (begun_as["why"], begun_as["minutes"], begun_as["pid"]) == ("the schedule", 60, night)
+    assert [each["event"] for each in tail(home, 100)][-1] == "service stopped"
 
 
 def test_a_night_that_does_not_listen_is_killed_after_the_grace(services: Services, home: Home) -> None:
@@ -111,8 +115,9 @@ def test_requests_through_the_store(services: Services, home: Home) -> None:
         assert gone(night)
         assert gone(helper)
         assert services.status().next_night is None
+        assert services.status().unfinished is not None
         assert ask("resume") == {"paused": False}
-        until(lambda: services.status().state == "waiting")
+        until(lambda: services.status().state == "night")  # the one that the pause has ended
         assert services.status().next_night is not None
         assert ask("night", minutes="long")["error"] == "'long' is no number of minutes for a night."
         assert "knows no request" in str(ask("dance")["error"])
@@ -153,7 +158,7 @@ def test_a_missed_night_is_made_up_for(services: Services, home: Home) -> None:
     until(lambda: services.status().night is not None)
     found = services.status()
     assert found.night is not None
-    assert found.night.why == "a missed night"
+    assert found.night.job.why == "a missed night"
     assert any("it starts now" in line for line in found.notices)
 
 

@@ -30,6 +30,13 @@ def test_there_is_enough_to_talk_about(starter: list[Entry], held_out: list[Entr
     assert turns[3] >= 5
 
 
+def test_what_experiments_teach_is_in_neither(starter: list[Entry], held_out: list[Entry]) -> None:
+    taught = book.load(shipped.folder("data") / "lessons.txt")
+    assert len({entry.reply for entry in taught}) == len(taught) == 50
+    asked = {plain(entry.turns[-1].user) for entry in (*starter, *held_out)}
+    assert [entry.turns[-1].user for entry in taught if plain(entry.turns[-1].user) in asked] == []
+
+
 def test_nothing_is_asked_twice(starter: list[Entry], held_out: list[Entry]) -> None:
     assert len({entry.key for entry in starter}) == len(starter)
     assert len({entry.key for entry in held_out}) == len(held_out)

@@ -15,7 +15,7 @@ from homes import mrclassic
 
 from mrclassic.errors import UsageError
 from mrclassic.home import Home
-from mrclassic.lab import catalogue, collapse, drift, healthy, knights, learning, stories
+from mrclassic.lab import catalogue, collapse, curricula, drift, growing, healthy, knights, learning, mixing, stories
 from mrclassic.lab.experiment import Method, Options, Result
 from mrclassic.lab.ground import Ground
 from mrclassic.lab.methods import imitate, practise
@@ -44,7 +44,9 @@ def ground(home: Home) -> Iterator[Ground]:
         yield Ground(work, parent.policy, parent.row.id)
 
 
-@pytest.mark.parametrize("experiment", [learning, healthy, drift, collapse, knights, stories])
+@pytest.mark.parametrize(
+    "experiment", [learning, healthy, drift, collapse, knights, stories, growing, curricula, mixing]
+)
 def test_every_experiment_runs_and_leaves_a_note(experiment: ModuleType, ground: Ground, tmp_path: Path) -> None:
     if experiment is knights:
         assert "knights" in _names(ground)
@@ -187,8 +189,44 @@ def test_the_findings_say_what_held_and_what_did_not(ground: Ground) -> None:
     shrunk = [(1, {"completions/mean_length": 30.0}), (60, {"completions/mean_length": 8.0})]
     pair = [result("format", curve=shrunk, **same), result("all_or_nothing")]
     assert held(collapse.findings(pair, ground)) == [True, True]
+    apart = [result("untouched", **same), result("as it is", **poor), result("grown")]
+    assert held(growing.findings(apart, ground)) == [True, True]
+    assert held(growing.findings([result("untouched", **poor), *apart[1:2]], ground)) == [False]
     rewards = [result("all_or_nothing"), result("format", **same), result("chance")]
     assert held(knights.findings(rewards, ground)) == [True, True, False]
+
+
+def test_answers_to_the_mark_are_told_side_by_side(ground: Ground) -> None:
+    def arm(name: str, so_far: float, mark: float | None = None, seed: int = 1) -> Result:
+        curve = [(60, {"completions/so_far": so_far} | ({} if mark is None else {"mark/completions": mark}))]
+        return result(name, seed=seed, curve=curve)
+
+    def told(*results: Result) -> tuple[bool | None, str]:
+        (finding,) = curricula.findings(results, ground)
+        return finding.held, finding.words
+
+    assert told(arm("uniform", 9e3, 9e3), arm("bandit", 5e3, 5e3)) == (True, "seed 1: 5,000 against 9,000 (56%)")
+    assert told(arm("uniform", 9e3, 8e3), arm("bandit", 5e3, 5e3))[0] is False
+    assert told(arm("uniform", 9e3), arm("bandit", 5e3, 5e3)) == (True, "seed 1: 5,000 against more than 9,000 (56%)")
+    assert told(arm("uniform", 8e3), arm("bandit", 5e3, 5e3))[0] is None
+    assert told(arm("uniform", 9e3, 9e3), arm("bandit", 6e3))[0] is False
+    assert told(arm("uniform", 9e3), arm("bandit", 9e3))[0] is None
+    good = arm("uniform", 9e3, 9e3), arm("bandit", 5e3, 5e3)
+    assert told(*good, arm("uniform", 8e3, 8e3, 2), arm("bandit", 5e3, 5e3, 2))[0] is False
+    assert curricula.findings([good[0]], ground) == []
+    assert curricula.crossed([(0.0, 0.45), (1000.0, 0.6), (2000.0, 0.7)]) == pytest.approx(1500.0)
+    assert curricula.crossed([(0.0, 0.8)]) == 0.0
+
+
+def test_losses_are_compared_after_as_many_updates(ground: Ground) -> None:
+    def arm(name: str, *losses: float) -> Result:
+        return result(name, curve=[(10 * at, {"held_out/mean": loss}) for at, loss in enumerate(losses, 1)])
+
+    steered = arm("learning_progress", 3.0, 2.0)
+    findings = mixing.findings([steered, arm("proportional", 3.0, 2.5, 1.0), arm("evenly", 3.0, 1.9)], ground)
+    assert held(findings) == [True, False]
+    assert findings[0].words == "seed 1: 2.000 against 2.500 nats"
+    assert held(mixing.findings([steered], ground)) == [None]
 
 
 def test_a_note_of_an_experiment_that_was_interrupted_says_so(ground: Ground) -> None:

@@ -55,7 +55,7 @@ async def test_a_failing_engine_ends_every_request_in_words_and_is_raised(
 async def test_a_request_that_cannot_be_read_ends_alone(
     driver: Driver, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tokenizer = driver.desk._weights.policy.tokenizer
+    tokenizer = driver.desk._policy.tokenizer
 
     refuse = compiled("{{ raise_exception('Not like this') }}")
 

@@ -55,9 +55,9 @@ def test_what_is_taught_is_known_after_training_and_nothing_is_forgotten(nest: H
 
 
 def test_a_night_improves_a_level_and_keeps_the_book(nest: Home) -> None:
-    # How many updates two minutes are depends on the machine, and the gate may rightly refuse what few have made.
+    # How many updates four minutes are depends on the machine, and the gate may rightly refuse what few have made.
     for _ in range(3):
-        code, facts, narration = mrclassic(nest.root, "night", "--now", "--minutes", "2", "--json")
+        code, facts, narration = mrclassic(nest.root, "night", "--now", "--minutes", "4", "--json")
         assert code == 0, narration
         assert {stage["name"] for stage in facts["stages"]} == {"grpo", "selfplay"}
         if facts["promoted"]:
@@ -77,7 +77,7 @@ def test_a_night_improves_a_level_and_keeps_the_book(nest: Home) -> None:
 
 def test_the_gate_refuses_a_night_at_ten_times_the_rate_without_replay(nest: Home) -> None:
     _, before, _ = mrclassic(nest.root, "model", "list", "--json")
-    words = ("night", "--now", "--minutes", "1.5", "--learning-rate", "1e-3", "--replay", "0", "--json")
+    words = ("night", "--now", "--minutes", "3", "--learning-rate", "1e-3", "--replay", "0", "--json")
     code, facts, narration = mrclassic(nest.root, *words)
     assert code == 0, narration
     assert not facts["promoted"]

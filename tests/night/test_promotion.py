@@ -16,7 +16,7 @@ from mrclassic.training.suites import SuiteResult
 
 
 def workplace(home: Home, store: Store) -> Workplace:
-    return Workplace(home, Settings(), store, lambda words: None)
+    return Workplace(home, Settings.model_validate({"threads": 1}), store, lambda words: None)
 
 
 def test_a_promotion_does_not_undo_another(home: Home) -> None:
@@ -63,8 +63,9 @@ def test_a_golden_checkpoint_that_is_gone_does_not_cost_the_night(home: Home) ->
     with Store.open(home) as store:
         store.checkpoints.set_golden("golden")
         (home.checkpoints / "golden" / "model.safetensors").unlink()
-        work = Workplace(home, Settings(), store, said.append)
+        work = Workplace(home, Settings.model_validate({"threads": 1}), store, said.append)
         bench = Bench(work, work.parent(), items=2, rotation=0, practised=True)
-        verdict = bench.judge(bench.before)
-    assert not verdict.promoted
+        learnt = SuiteResult(NEW, (1.0,) * len(bench.fresh), tuple(entry.reply for entry in bench.fresh))
+        verdict = bench.judge({**bench.before, NEW: learnt})
+    assert verdict.promoted
     assert any("golden" in words for words in said)

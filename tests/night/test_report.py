@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mrclassic.errors import MrClassicError
-from mrclassic.night.gate import SuiteScores, judge
+from mrclassic.night.gate import SuiteScores, Trial, judge
 from mrclassic.night.report import (
     Change,
     NightReport,
@@ -101,6 +101,23 @@ def test_the_page_of_a_night_with_nothing_to_do() -> None:
     assert "There was nothing to practise." in page
     assert "It was not asked." in page
     assert "Nothing is waiting." in page
+
+
+def test_the_page_says_what_it_cost_and_what_comes_tonight() -> None:
+    page = to_markdown(replace(report(), price=0.6, tonight=("It practises arithmetic:3 (25%).",)))
+    assert "59.0 minutes, 40 updates, 2,560 completions, 81,920 tokens, 0.59 at 0.6 an hour." in page
+    assert "- It practises arithmetic:3 (25%)." in page
+    assert "an hour" not in to_markdown(report())
+
+
+def test_the_page_says_which_way_between_parent_and_child_was_judged() -> None:
+    night = report()
+    assert night.gate is not None
+    trials = (Trial(1.0, ("recall may have lost more than 3 points",), 0.07, ("hello",)), Trial(0.7, (), 0.05))
+    page = to_markdown(replace(night, gate=replace(night.gate, share=0.7, trials=trials)))
+    assert "Judged: the model 70% of the way to what was trained." in page
+    assert "- 100% of the way: targets +7.0 points; recall may have lost more than 3 points; forgot `hello`" in page
+    assert "- 70% of the way: targets +5.0 points; nothing lost" in page
 
 
 def test_json_round_trip() -> None:

@@ -219,8 +219,34 @@ def curriculum(arms, success):
             "From the same state and random",
         ),
         ("def report(self): return dict.fromkeys(self._arms, 1.0)", "The shares that it reports add up to 3"),
+        (
+            "kept = (*Bandit.kept, 'count')\n    def propose(self, n, rng):\n        self.count += 1\n"
+            "        return super().propose(n, __import__('random').Random(self.count))",
+            "",  # what is counted in the state may be counted
+        ),
+        (
+            "def propose(self, n, rng):\n        self.count += 1\n"
+            "        return super().propose(n, __import__('random').Random(self.count))",
+            "so no run could be resumed",
+        ),
         ("def observe(self, outcomes): raise KeyError('x')", "it raised KeyError: 'x'"),
         ("def state_dict(self): return {'it': self}", "is not JSON serializable"),
+        ("def state_dict(self): return {}\n    def load_state_dict(self, state): pass", "Its state is empty"),
+        (
+            "def load_state_dict(self, state): super().load_state_dict({**state, 'success': {}})",
+            "it raised KeyError",
+        ),
+        ("def load_state_dict(self, state): pass", "Its state is another one once it has been saved"),
+        (
+            "def propose(self, n, rng): return [each.__class__(each.arm, 0.9) for each in super().propose(n, rng)]",
+            "with a probability of 0.9, and a share of",
+        ),
+        ("def observe(self, outcomes): super().observe(outcomes[:1]); outcomes[0]", "it raised IndexError"),
+        (
+            "def observe(self, outcomes):\n        self._value = {arm: outcomes and outcomes[0].success or 0 "
+            "for arm in self._arms}",
+            "not a share of each arm",
+        ),
     ],
 )
 def test_curricula(tmp_path: Path, method: str, found: str) -> None:

@@ -1,4 +1,5 @@
-"""What holds for every example: it keeps the contract on any text, says what it is, and takes no time."""
+"""What holds for every example: it says what it is; each reward keeps the contract on any text, and takes no time. What
+holds for curricula is in tests/curricula/test_all.py."""
 
 from __future__ import annotations
 
@@ -11,10 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mrclassic import shipped
+from mrclassic.plugins.find import Plugin, in_file
 from mrclassic.rewards.contract import Weighted, score
 from mrclassic.rewards.metadata import metadata
 
-NAMES = sorted(path.stem for path in shipped.folder("plugins").glob("*.py"))
+EVERY = [each for path in sorted(shipped.folder("plugins").glob("*.py")) for each in in_file(path, "shipped")]
+NAMES = [each.name for each in EVERY if each.kind == "reward"]
 FUNCTIONS = {name: getattr(load(name), name) for name in NAMES}
 PROSE = "The old man walked to the sea, and there he sat; he said: thank you, kind friend! What a day it was. "
 
@@ -28,14 +31,19 @@ def ask(name: str, *texts: str, **columns: Any) -> list[float | None]:
 
 def test_there_are_some() -> None:
     assert len(NAMES) >= 4
+    assert len([each for each in EVERY if each.kind == "curriculum"]) >= 2
+
+
+@pytest.mark.parametrize("plugin", EVERY, ids=lambda plugin: plugin.name)
+def test_it_is_listed_with_what_it_is_for(plugin: Plugin) -> None:
+    assert f"`{plugin.name}.py`" in (shipped.folder("plugins") / "README.md").read_text()
+    assert plugin.about
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_says_what_it_is_for_and_how_it_is_used(name: str) -> None:
-    text = load(name).__doc__ or ""
-    assert f"--reward {name}" in text
+def test_a_reward_says_how_it_is_used(name: str) -> None:
+    assert f"--reward {name}" in (load(name).__doc__ or "")
     assert metadata(FUNCTIONS[name]).range == (0, 1)
-    assert f"`{name}.py`" in (shipped.folder("plugins") / "README.md").read_text()
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mrclassic.errors import Unwritable
 from mrclassic.training.journal import Journal, digest
 
 JSON = st.recursive(
@@ -53,6 +54,19 @@ def test_a_half_written_line_is_passed_over(tmp_path: Path) -> None:
     assert again.recall(2, "r") is None
     again.note(2, "r", "", [3.5])
     assert Journal(path).recall(2, "r") == [3.5]
+
+
+def test_what_a_power_cut_made_of_a_line_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    path.write_bytes(b'\n5\n"x"\nnull\n[1, 2]\n[null, "r", "", 1]\n\0\0\0\n[1, "r", "", 7]\n\xff\n{"a": 1}\n')
+    assert Journal(path).recall(1, "r") == 7
+
+
+def test_a_journal_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+    (tmp_path / "journal.jsonl").mkdir()
+    with pytest.raises(Unwritable, match=r"^The journal \S+ cannot be written \(Is a directory\); mend that"):
+        journal.note(1, "r", "", 1)
 
 
 def test_without_a_file_nothing_is_kept() -> None:

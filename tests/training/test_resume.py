@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import micro
@@ -12,7 +13,10 @@ import torch
 from methods import BOOK, METHODS, advance, same
 
 from mrclassic.errors import MrClassicError
-from mrclassic.training import book
+from mrclassic.training import book, loop
+from mrclassic.training.report import StepReport
+from mrclassic.training.sentinel import CONTINUE, History, Sentinel, Verdict
+from mrclassic.training.state import State, reopen
 
 DTYPES = [pytest.param(torch.float32, id="fp32"), pytest.param(torch.bfloat16, id="bf16")]
 
@@ -99,6 +103,83 @@ def test_another_seed_is_refused(tmp_path: Path) -> None:
         other.resume(tmp_path)
 
 
+# -- where a run ends, and where it would have rolled back to
+
+
+@dataclass
+class Keeper:
+    """A recorder that only saves."""
+
+    folder: Path
+
+    def step(self, report: StepReport) -> None:
+        pass
+
+    def alarm(self, step: int, verdict: Verdict) -> None:
+        pass
+
+    def save(self, state: State) -> None:
+        state.save(self.folder)
+
+
+def says(action: str, at: int) -> Sentinel:
+    def rule(history: History) -> Verdict:
+        return Verdict(action, "told", "because") if len(history) == at else CONTINUE  # type: ignore[arg-type]
+
+    return Sentinel((rule,))
+
+
+def go(state: State, folder: Path, action: str, at: int, until: int = 99) -> loop.Outcome:
+    """Run until the sentinel says `action` after update `at`, or until it is stopped after `until`."""
+    method = METHODS["book"]
+    return loop.run(
+        state, method.step, steps=9, recorder=Keeper(folder), sentinel=says(action, at), good_every=3,
+        stopping=lambda: state.step >= until,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("until", [2, 3, 4])
+def test_a_resumed_run_rolls_back_to_where_the_whole_one_does(until: int, tmp_path: Path) -> None:
+    """Also when it was interrupted after its last good state, which then has to be saved with it."""
+    method = METHODS["book"]
+    whole, first, second = (method.start(torch.float32) for _ in range(3))
+    ended = go(whole, tmp_path / "whole", "roll back", 5)
+    assert (ended.ended, whole.step) == ("rolled back", 3)
+    assert go(first, tmp_path / "cut", "roll back", 5, until).ended == "interrupted"
+    assert second.resume(tmp_path / "cut")
+    assert second.step == until
+    assert go(second, tmp_path / "cut", "roll back", 5).ended == "rolled back"
+    assert same(whole, second)
+    assert whole.seen == second.seen
+
+
+@pytest.mark.parametrize(("action", "ended"), [("pause", "paused"), ("roll back", "rolled back"), ("stop", "stopped")])
+def test_a_run_that_had_ended_ends_the_same_way_again(action: str, ended: str, tmp_path: Path) -> None:
+    method = METHODS["book"]
+    state, again = method.start(torch.float32), method.start(torch.float32)
+    first = go(state, tmp_path, action, 4)
+    state.save(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["ended"]
+    assert again.resume(tmp_path)
+    second = go(again, tmp_path, "continue", 99)
+    assert (second.ended, second.steps, second.verdict) == (first.ended, first.steps, first.verdict)
+    assert second.ended == ended
+    assert same(state, again)
+
+
+def test_a_paused_run_goes_on_when_it_is_reopened(tmp_path: Path) -> None:
+    method = METHODS["book"]
+    state, again = method.start(torch.float32), method.start(torch.float32)
+    assert go(state, tmp_path, "pause", 4).ended == "paused"
+    state.save(tmp_path)
+    reopen(tmp_path)
+    reopen(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000004"]
+    assert again.resume(tmp_path)
+    assert go(again, tmp_path, "continue", 99).ended == "done"
+    assert same(again, advance(method, method.start(torch.float32), 9))
+
+
 # -- processes
 
 # One process that imports everything and then forks a run again and again, killing each at a random moment.
@@ -131,6 +212,8 @@ for _ in range(5):
         run()
         os._exit(0)
     os.read(heard, 1)
+    while not list(Path({folder!r}).glob("step-*")):
+        time.sleep(0.01)
     time.sleep(rng.uniform(0.02, 0.2))
     os.kill(pid, signal.SIGKILL)
     print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)

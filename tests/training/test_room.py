@@ -14,7 +14,7 @@ from mrclassic.tasks import arithmetic
 from mrclassic.tasks.base import keyed
 from mrclassic.training import grpo, room, scoring
 from mrclassic.training import policy_gradient as pg
-from mrclassic.training.journal import Journal
+from mrclassic.training.journal import JOURNAL, Journal
 from mrclassic.training.rows import Batch
 from mrclassic.training.state import State
 
@@ -38,7 +38,7 @@ def step(state: State) -> dict[str, float]:
 def start(folder: Path) -> State:
     state = grpo.start(micro.policy(loud=4.0), SETTINGS, torch.float32)
     state.trainee.token_budget = 1024
-    state.journal = Journal(folder / grpo.JOURNAL)
+    state.journal = Journal(folder / JOURNAL)
     return state
 
 

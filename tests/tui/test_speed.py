@@ -15,7 +15,7 @@ from tui.seats import Terminal
 
 from mrclassic.home import Home
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 PAUSE = 0.03
 """Seconds between two keys: a very fast typist's."""

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mrclassic.errors import Refused, UsageError
+from mrclassic.files import fsync
 from mrclassic.model.exporting import gguf
 from mrclassic.model.exporting.card import Card, Format, readme
 from mrclassic.model.exporting.folder import Dtype, Folder, write_converted
 from mrclassic.model.exporting.ollama import modelfile
 from mrclassic.model.exporting.vocabulary import adds_begin
-from mrclassic.model.manifest import WEIGHTS, fsync
+from mrclassic.model.manifest import WEIGHTS
+from mrclassic.model.policy import WARMTH
 
 GGUF = "model.gguf"
 
@@ -100,7 +102,7 @@ _DATED = "the date that the chat template writes stays that of the export"
 
 
 def _modelfile(source: Folder, sampling: Mapping[str, float]) -> str:
-    drawn = {**sampling, **source.json("generation_config.json")}
+    drawn = {"temperature": WARMTH, **source.json("generation_config.json"), **sampling}
     return modelfile(
         source.tokenizer,
         weights=GGUF,

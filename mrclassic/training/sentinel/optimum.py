@@ -6,13 +6,15 @@ from mrclassic.training.sentinel import words
 from mrclassic.training.sentinel.history import WINDOW, History
 from mrclassic.training.sentinel.verdict import CONTINUE, Verdict
 
+NAN = "nan"  # the name of the rule that is about batches as much as about weights
+
 
 def not_finite(history: History) -> Verdict:
     """A single NaN is discarded by the method; three of the last fifty updates mean that the weights are going."""
     spiked = set(history.spikes)
     bad = sum(not report.applied and report.step not in spiked for report in history.last(50))
     if bad >= 3:
-        return Verdict("roll back", "nan", f"{bad} of the last 50 updates were not finite; back to the last good.")
+        return Verdict("roll back", NAN, f"{bad} of the last 50 updates were not finite; back to the last good.")
     return CONTINUE
 
 

@@ -6,6 +6,7 @@ This file is the layout and the keys; what happens to a message, a draw and a pi
 from __future__ import annotations
 
 from contextlib import suppress
+from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on, work
@@ -16,6 +17,7 @@ from textual.widgets import TextArea
 from textual.worker import WorkerCancelled, WorkerFailed
 
 from mrclassic.tui.keys import bindings
+from mrclassic.tui.lesson import Lessons
 from mrclassic.tui.mind_link import READY
 from mrclassic.tui.screens.flow import LOST, Flow
 from mrclassic.tui.widgets.answer_box import AnswerBox
@@ -54,6 +56,8 @@ class ChatScreen(Flow):
         self.shelf = Conversations()
         self.status = StatusLine()
         self.hints = Hints(settings.keys)
+        self.lessons = Lessons(home, settings)
+        self._stirred = monotonic()
         self._list_choice: bool | None = None
 
     def compose(self) -> ComposeResult:
@@ -106,10 +110,34 @@ class ChatScreen(Flow):
             checkpoint=standing.checkpoint, waiting=standing.waiting, night=standing.night, book=standing.trouble
         )
         self.shelf.show(standing.entries, self.conversation)
+        if self.lessons.due(standing.waiting, self._quiet()):
+            self.give_lesson(standing.waiting)
+
+    def _quiet(self) -> float:
+        """Seconds since something was typed, asked or picked; none while answers are being written."""
+        draw = self.candidates.draw
+        if draw is not None and not draw.done and not self.candidates.note:
+            self._stirred = monotonic()
+        return monotonic() - self._stirred
+
+    @work(group="lesson")
+    async def give_lesson(self, waiting: int) -> None:
+        """Learn what waits, and say what came of it."""
+        if self.lessons.busy:
+            self.say("A lesson is going on already.", timeout=3)
+            return
+        self.status.say(lesson="learning…")
+        try:
+            said = await self.lessons.give(waiting)
+        finally:
+            self.status.say(lesson="")
+        self.say(said, title="Lesson", timeout=8)
+        self.look()
 
     @on(events.DescendantFocus)
     def hint(self) -> None:
         """The hint line follows the focus."""
+        self._stirred = monotonic()
         focused = self.focused
         waiting = self.candidates.draw
         place = "box"
@@ -124,6 +152,18 @@ class ChatScreen(Flow):
         self.hints.show(place, len(waiting.pieces) if waiting else 0)
 
     # Keys
+
+    def action_lesson(self) -> None:
+        """Learn the picks that wait."""
+        self.give_lesson(self.status.facts.waiting or 0)
+
+    def action_nights(self) -> None:
+        """The nights and their reports."""
+        if not self.opened:
+            return
+        from mrclassic.tui.screens.nights import Nights
+
+        self.app.push_screen(Nights(lambda: self.thread(self.desk.nights)))
 
     def action_conversations(self) -> None:
         """Show the list and go there, or hide it."""
@@ -180,6 +220,7 @@ class ChatScreen(Flow):
     @on(TextArea.Changed, "#box")
     def typed(self) -> None:
         self.draft_changed = True
+        self._stirred = monotonic()
 
     @on(AnswerBox.EmptyBackspace)
     async def backspace_in_empty_box(self) -> None:

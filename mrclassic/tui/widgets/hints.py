@@ -24,7 +24,15 @@ GROUPS = {
     "failed": ("candidates.redraw", "candidates.answer", "candidates.skip", "candidates.undo", "app.help"),
     "answer": ("box.send", "box.newline", "box.leave", "app.help"),
     "box": ("box.send", "box.newline", "chat.conversations", "chat.new", "chat.undo", "app.help", "app.quit"),
-    "history": ("history.leave", "history.undo", "chat.conversations", "chat.new", "app.help", "app.quit"),
+    "history": (
+        "history.leave",
+        "history.undo",
+        "chat.conversations",
+        "chat.nights",
+        "chat.new",
+        "app.help",
+        "app.quit",
+    ),
     "list": ("list.leave", "chat.conversations", "chat.new", "app.help", "app.quit"),
 }
 KEPT = ("app.help", "app.quit")

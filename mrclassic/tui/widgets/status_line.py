@@ -22,6 +22,8 @@ class Facts:
     trouble: bool = False
     book: str = ""
     """What is wrong with the book."""
+    lesson: str = ""
+    """A lesson that is going on."""
 
 
 class StatusLine(Static):
@@ -47,8 +49,8 @@ class StatusLine(Static):
         parts = [
             (facts.mind, "$text-error" if facts.trouble else "$foreground 60%"),
             (
-                facts.book or _picks(facts.waiting),
-                "$text-error" if facts.book else "$accent" if facts.waiting else "$foreground 60%",
+                facts.book or facts.lesson or _picks(facts.waiting),
+                "$text-error" if facts.book else "$accent" if facts.waiting or facts.lesson else "$foreground 60%",
             ),
             (facts.checkpoint, "$foreground 60%"),
             (facts.night, "$foreground 60%"),

@@ -1,0 +1,33 @@
+"""What the next night will do, in the words of the morning's report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mrclassic.night.judging import MASTERED
+from mrclassic.settings import Settings
+
+
+def outlook(settings: Settings, scores: Mapping[str, float], waiting: int) -> tuple[str, ...]:
+    """Sentences about the next night: `scores` are what the model in use can do of each level that is practised,
+    `waiting` how many entries of the book it does not know."""
+    own = settings.night
+    lines = [
+        f"The next night begins at {own.start} ({own.days}) and has {own.minutes:g} minutes."
+        if own.enabled
+        else "No night begins by itself (night.enabled is false); `mrclassic night --now` starts one."
+    ]
+    if waiting:
+        lines.append(f"It begins with the book: {waiting} {'entry waits' if waiting == 1 else 'entries wait'}.")
+    open_ = {name: score for name, score in scores.items() if score < MASTERED}
+    done = [name for name in scores if name not in open_]
+    if open_:
+        shown = ", ".join(f"{name} ({score:.0%})" for name, score in open_.items())
+        share = settings.practice.selfplay
+        alone = f"; {share:.0%} of the time for questions of its own" if share else ""
+        lines.append(f"It practises {shown}{alone}.")
+    elif scores:
+        lines.append("Everything it practises is mastered; `mrclassic task list` shows what else there is.")
+    if done:
+        lines.append(f"It must keep what is mastered: {', '.join(done)}.")
+    return tuple(lines)

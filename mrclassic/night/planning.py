@@ -1,0 +1,104 @@
+"""Making the plan of a night: what fits the device, and step arithmetic from speeds measured now. The counts are then
+fixed, kept with the night, and no longer depend on the clock."""
+
+from __future__ import annotations
+
+import time
+
+from mrclassic import heartbeat
+from mrclassic.errors import MrClassicError, Postponed
+from mrclassic.night import drill, practice, study
+from mrclassic.night.plan import Plan, PlannedStage
+from mrclassic.night.stages import Means
+from mrclassic.night.workplace import Workplace
+from mrclassic.tasks import arithmetic
+from mrclassic.training import book
+
+_TRIALS = 4  # updates that the speed of the book stage is measured on
+_RESERVE = 0.9  # of the time: a machine does not keep its pace all night
+_SMALLEST = 5.0  # seconds of practice, however short the night
+
+
+def memory(work: Workplace) -> tuple[str, ...]:
+    """The tables of the night's stages, before a model is loaded; raises Postponed where one does not fit now (other
+    programs may leave room later)."""
+    order = study.Order(study.recipe(work, seed=0), fit=work.fit)
+    plans = [
+        study.plan(work, order, None),
+        *(drill.plan(work, drill.Order(name)) for name in ("grpo", "selfplay")),
+    ]
+    for each in plans:
+        try:
+            if each is not None:
+                each.table.check()
+        except MrClassicError as error:
+            raise Postponed(f"The night is put off: {error}") from error
+    return tuple(line for each in plans if each is not None for line in each.lines())
+
+
+def make(means: Means, minutes: float, tables: tuple[str, ...]) -> Plan:
+    """The plan of a night of `minutes`, which count from before its parent was measured."""
+    work, bench = means.work, means.bench
+    measuring = bench.seconds + bench.judging_seconds + 5
+    left = max(2 * _SMALLEST, _RESERVE * (minutes * 60 - measuring))
+    stages: list[PlannedStage] = []
+    if bench.new:
+        stages.append(_book(means, left))
+        left = max(_SMALLEST, left - stages[0].steps * stages[0].seconds_each)
+    if len(bench.mastered) < len(bench.success):
+        stages += _practice(means, left)
+    chosen = tuple(stage for stage in stages if stage.steps > 0)
+    price = work.settings.night.price_per_hour
+    return Plan(minutes, means.parent.row.id, len(bench.new), bench.mastered, chosen, measuring, tables, price)
+
+
+def _book(means: Means, left: float) -> PlannedStage:
+    """The book stage: as many updates as the book needs, or as there is time for."""
+    entries, new, recipe = len(means.work.entries), len(means.bench.new), means.book
+    pace = _book_pace(means)
+    needed = recipe.steps(entries, new)
+    steps = min(needed, max(1, int(left / pace.seconds)))
+    words = f"{new} new among {entries} entries, {recipe.batch} an update"
+    return PlannedStage(
+        "book", steps, recipe.batch, words, pace.seconds, pace.tokens, epochs=recipe.epochs * steps / needed
+    )
+
+
+def _practice(means: Means, left: float) -> list[PlannedStage]:
+    """GRPO and, of sums, self-play within `left` seconds."""
+    # Of the tasks it is sums that the model can ask itself about.
+    asked = arithmetic.name in means.subject.arms.tasks
+    by_itself = means.work.settings.practice.selfplay if asked else 0.0
+    together, play = means.recipe.grpo, means.recipe.selfplay
+    words = f"{together.prompts} questions x {together.group} answers = {together.completions} completions an update"
+    stages = [_planned(means, "grpo", left * (1 - by_itself), together.completions, words)]
+    if by_itself:
+        answers = (play.questions + play.fixed) * play.group
+        words = (
+            f"({play.questions} own + {play.fixed} fixed questions) x {play.group} answers = {answers} completions "
+            "an update"
+        )
+        stages.append(_planned(means, "selfplay", left * by_itself, answers, words))
+    return stages
+
+
+def _planned(means: Means, method: str, seconds: float, completions: int, words: str) -> PlannedStage:
+    pace = practice.pace(
+        method, means.parent.policy, means.work, means.subject, means.recipe, means.bench.success, means.work.fit
+    )
+    return PlannedStage(method, int(seconds / pace.seconds), completions, words, pace.seconds, pace.tokens)
+
+
+def _book_pace(means: Means) -> practice.Pace:
+    """The pace of the book stage, measured on a copy that is thrown away."""
+    work = means.work
+    state = book.start(means.parent.policy, means.book, work.dtype, None, work.fit)
+    times, tokens = [], 0
+    for _ in range(_TRIALS):
+        begun = time.monotonic()
+        rows = book.draw(state, work.entries, means.bench.new, (), means.book)
+        book.step(state, rows, means.book, _TRIALS)
+        tokens += sum(len(row.ids) for row in rows)
+        times.append(time.monotonic() - begun)
+        heartbeat.beat("measuring book")
+    return practice.Pace(sorted(times)[_TRIALS // 2], tokens / _TRIALS)

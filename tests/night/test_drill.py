@@ -1,0 +1,126 @@
+"""A practice run that is cut off goes on bit for bit: weights, curriculum, questions of its own, rows of its log."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import nights
+import pytest
+
+from mrclassic import book
+from mrclassic.book import Entry, Turn
+from mrclassic.errors import Refused, UsageError
+from mrclassic.home import Home
+from mrclassic.lease import Lease
+from mrclassic.night import drill, practice
+from mrclassic.night.drill import Drilled, Order
+from mrclassic.night.workplace import Workplace
+from mrclassic.settings import load
+from mrclassic.store import Store
+from mrclassic.training.report import StepReport
+from mrclassic.training.sentinel import CONTINUE, History, Verdict
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    nights.small(monkeypatch)
+    monkeypatch.setattr(drill, "ITEMS", 6)
+
+
+@pytest.fixture
+def nest(tmp_path: Path) -> Home:
+    return nights.hatch(tmp_path / "home")
+
+
+def drilled(home: Home, order: Order, watch: Callable[[StepReport], None] | None = None) -> Drilled:
+    with Store.open(home) as store:
+        return drill.drill(Workplace(home, load(home, nights.SETTINGS), store, lambda words: None), order, watch=watch)
+
+
+def rows(home: Home, run: int) -> list[object]:
+    with Store.open(home) as store:
+        return [
+            (step, {name: repr(value) for name, value in metrics.items() if not name.startswith("seconds")})
+            for step, metrics in store.runs.steps(run)
+        ]
+
+
+@pytest.mark.parametrize("method", ["grpo", "selfplay"])
+def test_cut_off_it_comes_to_the_same(method: str, nest: Home, tmp_path: Path) -> None:
+    whole = Home(shutil.copytree(nest.root, tmp_path / "whole"))
+    order = Order(method, steps=6, seed=4)
+    straight = drilled(whole, order)
+    seen: list[int] = []
+
+    def interrupt(report: StepReport) -> None:
+        """Ctrl-C where an update is recorded and not yet saved."""
+        seen.append(report.step)
+        if report.step == 4 and seen.count(4) == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        drilled(nest, order, interrupt)
+    book.put(nest.book, Entry((Turn("Anything new?", "This, in the meantime."),)))
+    resumed = drilled(nest, Order(method, resume=0), interrupt)  # the last one
+    assert seen == [1, 2, 3, 4, 4, 5, 6]
+    assert (resumed.run, resumed.steps, resumed.ended) == (1, 6, "done")
+    assert resumed.model_sha256 == straight.model_sha256
+    assert (resumed.before, resumed.after) == (straight.before, straight.after)
+    assert rows(nest, 1) == rows(whole, 1)
+    assert list(nest.runs.iterdir()) == []
+    with pytest.raises(UsageError, match=r"No .* run waits"):
+        drilled(nest, Order(method, resume=0))
+
+
+def test_what_the_sentinel_paused_goes_on_when_its_owner_says_so(
+    nest: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Home(shutil.copytree(nest.root, tmp_path / "whole"))
+    order = Order("grpo", steps=5, seed=4)
+
+    def once(history: History) -> Verdict:
+        return Verdict("pause", "told", "Because.") if len(history) == 3 else CONTINUE
+
+    monkeypatch.setattr(practice, "REINFORCED", ())
+    straight = drilled(whole, order)
+    monkeypatch.setattr(practice, "REINFORCED", (once,))
+    paused = drilled(nest, order)
+    assert (paused.ended, paused.why) == ("paused", "Because.")
+    assert paused.checkpoint is not None
+    done = drilled(nest, Order("grpo", resume=paused.run))
+    assert (done.ended, done.steps) == ("done", 5)
+    assert done.checkpoint != paused.checkpoint
+    if paused.steps == 3:  # else the state it was paused in was not well, and the run went back
+        assert done.model_sha256 == straight.model_sha256
+    with pytest.raises(UsageError, match="is over"):
+        drilled(nest, Order("grpo", resume=paused.run))
+
+
+def test_it_is_refused_while_a_night_has_the_device(nest: Home) -> None:
+    night = Lease(nest, "cpu")
+    assert night.own("night")
+    with pytest.raises(Refused, match="A night"):
+        drilled(nest, Order("grpo", steps=1))
+    night.release()
+
+
+def test_a_candidate_that_was_saved_before_a_kill_is_taken_not_made_again(nest: Home) -> None:
+    with Store.open(nest) as store:
+        work = Workplace(nest, load(nest, nights.SETTINGS), store, lambda words: None)
+        parent = work.parent()
+        run = store.runs.start("grpo", {})
+
+        def keep() -> str:
+            kept = work.keep(parent.policy, "grpo", parent=parent.row, run=run, step=1, known=(), metrics={"a": 1.0})
+            assert (kept.run, kept.metrics) == (run, {"a": 1.0})
+            return kept.id
+
+        first = keep()
+        assert keep() == first
+        assert [row.id for row in store.checkpoints.list()].count(first) == 1
+        before = sorted(path.name for path in nest.checkpoints.iterdir())
+        next(parent.policy.decoder.parameters()).data += 1  # the same run, gone on
+        assert keep() == f"{first}-2"
+        assert len(list(nest.checkpoints.iterdir())) == len(before) + 1

@@ -1,0 +1,23 @@
+"""What the morning's report says of the night to come."""
+
+from __future__ import annotations
+
+from mrclassic.night.outlook import outlook
+from mrclassic.settings import Settings
+
+
+def test_what_waits_what_is_practised_and_what_must_be_kept() -> None:
+    lines = outlook(Settings(), {"arithmetic:1": 1.0, "arithmetic:3": 0.25}, 3)
+    assert lines == (
+        "The next night begins at 04:30 (mon-sun) and has 60 minutes.",
+        "It begins with the book: 3 entries wait.",
+        "It practises arithmetic:3 (25%); 35% of the time for questions of its own.",
+        "It must keep what is mastered: arithmetic:1.",
+    )
+
+
+def test_nothing_is_left_to_practise() -> None:
+    off = Settings.model_validate({"night": {"enabled": False}})
+    lines = outlook(off, {"arithmetic:1": 1.0}, 0)
+    assert "night.enabled is false" in lines[0]
+    assert lines[1].startswith("Everything it practises is mastered")
