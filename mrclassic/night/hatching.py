@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mrclassic import files
 from mrclassic.errors import MrClassicError, UsageError
 from mrclassic.model.shapes import SHAPES
 from mrclassic.night.recorder import StoreRecorder, Watch
@@ -127,6 +128,6 @@ def _steps(work: Workplace, size: str, recipe: hatch.Settings, minutes: float, f
     # The first updates are slower (warm-up of kernels); a tenth of the time is left for measuring at the end.
     each = sorted(times)[len(times) // 2]
     steps = max(recipe.warmup // 4, int(0.9 * minutes * 60 / each))
-    folder.mkdir(parents=True, exist_ok=True)
-    plan.write_text(json.dumps({"steps": steps}), encoding="utf-8")
+    files.make_folder(folder)
+    files.replace(plan, json.dumps({"steps": steps}).encode())
     return steps

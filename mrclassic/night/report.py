@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -17,6 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from mrclassic import files
 from mrclassic.errors import MrClassicError
 from mrclassic.night.gate import GateVerdict, SuiteVerdict
 
@@ -121,13 +121,8 @@ def write(report: NightReport, folder: Path) -> Path:
     page = folder / f"night-{report.night}.md"
     text = json.dumps(to_json(report), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     for path, content in ((page.with_suffix(".json"), text), (page, to_markdown(report))):
-        part = path.with_name(path.name + ".part")
         # Half a character that a model or a terminal left behind becomes its escape, which is valid in JSON too.
-        with part.open("w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        files.replace(path, content.encode("utf-8", "backslashreplace"))
     return page
 
 

@@ -342,7 +342,7 @@ def _candidate(reply: Reply, checkpoint: str) -> NewCandidate:
         finish_reason=reply.finish_reason,
         seed=reply.seed,
         temperature=reply.temperature,
-        top_p=1.0,
+        top_p=reply.top_p,
         checkpoint=checkpoint,
     )
 
