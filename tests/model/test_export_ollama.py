@@ -49,13 +49,13 @@ def test_the_modelfile(tmp_path: Path) -> None:
     ]
 
 
-def test_a_model_with_settings_of_its_own_keeps_them(tmp_path: Path) -> None:
+def test_what_the_makers_advise_is_kept_unless_the_owner_says_otherwise(tmp_path: Path) -> None:
     _, source = saved(tmp_path / "model", vocabularies.qwen)
     path = source.path / "generation_config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "temperature": 0.6, "top_k": 20}))
-    package.export(source, tmp_path / "out", CARD, form="ollama", sampling={"temperature": 0.7, "top_p": 0.9})
+    package.export(source, tmp_path / "out", CARD, form="ollama", sampling={"top_k": 40, "top_p": 0.9})
     told = (tmp_path / "out" / "Modelfile").read_text()
-    for line in ('stop "<|im_end|>"', 'stop "<|endoftext|>"', "temperature 0.6", "top_p 0.9", "top_k 20"):
+    for line in ('stop "<|im_end|>"', 'stop "<|endoftext|>"', "temperature 0.6", "top_p 0.9", "top_k 40"):
         assert f"PARAMETER {line}\n" in told
 
 

@@ -42,8 +42,9 @@ def export(
 ) -> Package:
     """Write `source` for other programs into the folder `target`, new or empty.
 
-    `dtype` None keeps the format that the weights are stored in. `sampling` is how replies are drawn where the folder
-    has no word of its own about it. Raises Refused, and leaves nothing, where the export would not be the same model.
+    `dtype` None keeps the format that the weights are stored in. `sampling` is how the owner wants replies drawn; what
+    it leaves open is as the folder advises. Raises Refused, and leaves nothing, where the export would not be the same
+    model.
     """
     if dtype == "q8_0" and form == "hf":
         raise UsageError("Hugging Face folders hold f32, f16 or bf16; q8_0 goes with --format gguf or ollama.")
