@@ -14,6 +14,7 @@ from pathlib import Path
 import babies
 import httpx
 import pytest
+from homes import command
 
 from mrclassic import book
 from mrclassic.home import Home
@@ -21,7 +22,6 @@ from mrclassic.mind import process
 from mrclassic.store import Store
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
-COMMAND = [sys.executable, "-c", "from mrclassic.cli import main; main()"]
 
 
 @pytest.fixture
@@ -36,8 +36,7 @@ def home(tmp_path: Path) -> Iterator[Home]:
 @pytest.fixture
 def run(home: Home) -> Run:
     def run(*words: str, given: str = "") -> subprocess.CompletedProcess[str]:
-        command = [*COMMAND, "--home", str(home.root), *words]
-        return subprocess.run(command, input=given, capture_output=True, text=True, timeout=120)
+        return command("--home", str(home.root), *words, given=given)
 
     return run
 
@@ -134,7 +133,7 @@ def test_a_prompt_of_100_kb(run: Run) -> None:
 
 
 def test_no_model_yet(tmp_path: Path) -> None:
-    done = subprocess.run([*COMMAND, "--home", str(tmp_path / "new"), "ask", "Hello."], capture_output=True, text=True)
+    done = command("--home", str(tmp_path / "new"), "ask", "Hello.")
     assert (done.returncode, done.stderr) == (1, "mrclassic: No model here yet; run `mrclassic hatch`.\n")
 
 
@@ -190,8 +189,8 @@ def test_chat_ends_with_its_input(run: Run) -> None:
 
 def test_serve_needs_its_token(run: Run, home: Home) -> None:
     run("ask", "Hello.", "-n", "1")  # a mind runs already: it makes room
-    command = [*COMMAND, "--home", str(home.root), "serve", "--port", "0", "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+    words = [sys.executable, "-m", "mrclassic", "--home", str(home.root), "serve", "--port", "0", "--json"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         try:
             told = json.loads("".join(iter(server.stdout.readline, "}\n")) + "}")

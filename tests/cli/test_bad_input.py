@@ -11,7 +11,7 @@ from pathlib import Path
 
 import muted
 import pytest
-from homes import mrclassic
+from homes import command, mrclassic
 
 from mrclassic import book
 from mrclassic.home import Home
@@ -100,15 +100,11 @@ def damage(home: Home, name: str) -> None:
     ],
 )
 def test_wrong_words(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
-    done = subprocess.run([*PROGRAM, *words], capture_output=True, text=True, cwd=tmp_path, env=homeless(tmp_path))
+    done = command(*words, folder=tmp_path, HOME=str(tmp_path))
     assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert {path.name for path in tmp_path.iterdir()} <= {".mrclassic"}
-
-
-def homeless(folder: Path) -> dict[str, str]:
-    return {**ENVIRONMENT, "HOME": str(folder)}
 
 
 @pytest.mark.parametrize("words", [("report",), ("train", "book"), ("night", "--plan"), ("eval",), ("model", "undo")])

@@ -11,22 +11,26 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from homes import command
 
 from mrclassic.daemon import status
 from mrclassic.home import Home
 
-COMMAND = [sys.executable, "-c", "from mrclassic.cli import main; main()"]
-
 
 @pytest.fixture
-def command(home: Home) -> list[str]:
+def words(home: Home) -> list[str]:
     home.settings_file.write_text('[night]\nstart = "04:30"\ntimezone = "Europe/Berlin"\n')
-    return [*COMMAND, "--home", str(home.root), "daemon"]
+    return ["--home", str(home.root), "daemon"]
 
 
 @pytest.fixture
-def service(home: Home, command: list[str]) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen([*command, "run", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def service(home: Home, words: list[str]) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mrclassic", *words, "run", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     until(lambda: status.read(home).pid == process.pid)
     yield process
     process.kill()
@@ -40,51 +44,47 @@ def until(predicate: Callable[[], object], seconds: float = 15.0) -> None:
         time.sleep(0.02)
 
 
-def shell(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(words, capture_output=True, text=True, timeout=60)
-
-
 def facts(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 
 
-def test_without_a_service(command: list[str], home: Home) -> None:
-    done = shell(*command, "status")
+def test_without_a_service(words: list[str], home: Home) -> None:
+    done = command(*words, "status")
     assert done.returncode == 0
     assert done.stdout == (
         "The service is not running; `mrclassic daemon run` starts it, `mrclassic daemon install` for good.\n"
     )
-    assert facts(shell(*command, "status", "--json"))["running"] is False
-    done = shell(*command, "pause")
+    assert facts(command(*words, "status", "--json"))["running"] is False
+    done = command(*words, "pause")
     assert done.returncode == 0
     assert "takes up the request (pause) when it starts" in done.stderr
 
 
-def test_run_status_pause_resume_and_stop(service: subprocess.Popen[str], command: list[str], home: Home) -> None:
-    found = facts(shell(*command, "status", "--json"))
+def test_run_status_pause_resume_and_stop(service: subprocess.Popen[str], words: list[str], home: Home) -> None:
+    found = facts(command(*words, "status", "--json"))
     assert (found["running"], found["state"], found["pid"]) == (True, "waiting", service.pid)
     assert found["next_night"][11:16] == "04:30"
-    assert "The next night starts " in shell(*command, "status").stdout
+    assert "The next night starts " in command(*words, "status").stdout
 
-    second = shell(*command, "run")
+    second = command(*words, "run")
     assert second.returncode == 3
     assert second.stderr.strip() == (
         f"mrclassic: A service is already running for {home.root} (process {service.pid}); "
         "`mrclassic daemon status` shows it."
     )
 
-    assert facts(shell(*command, "pause", "--json"))["done"] is True
-    assert "Nights are paused" in shell(*command, "status").stdout
-    done = shell(*command, "resume")
+    assert facts(command(*words, "pause", "--json"))["done"] is True
+    assert "Nights are paused" in command(*words, "status").stdout
+    done = command(*words, "resume")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "Resumed.\n")
     assert status.read(home).state == "waiting"
 
-    lines = shell(*command, "log", "-n", "2").stdout.splitlines()
+    lines = command(*words, "log", "-n", "2").stdout.splitlines()
     assert lines[0].endswith("! Paused: no night starts until `mrclassic daemon resume`.")
     assert lines[1].endswith("! Resumed: nights start as the settings say.")
-    events = json.loads(shell(*command, "log", "--json").stdout)
+    events = json.loads(command(*words, "log", "--json").stdout)
     assert [each["event"] for each in events] == ["service started", "notice", "notice"]
 
     begun = time.monotonic()
@@ -104,7 +104,7 @@ def test_what_is_written_stays_in_the_home(service: subprocess.Popen[str], home:
 
 
 @pytest.mark.parametrize("verb", ["run", "status", "log", "pause", "resume", "install"])
-def test_every_verb_helps_with_an_example(command: list[str], verb: str) -> None:
-    done = shell(*command, verb, "--help")
+def test_every_verb_helps_with_an_example(words: list[str], verb: str) -> None:
+    done = command(*words, verb, "--help")
     assert done.returncode == 0
     assert f"Example: mrclassic daemon {verb}" in done.stdout

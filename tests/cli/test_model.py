@@ -6,26 +6,24 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import babies
 import pytest
+from homes import command
 
 from mrclassic.home import Home
 from mrclassic.store import Store
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
-COMMAND = [sys.executable, "-c", "from mrclassic.cli import main; main()"]
 
 
 @pytest.fixture
 def run(home: Home) -> Run:
     def run(*words: str) -> subprocess.CompletedProcess[str]:
-        command = [*COMMAND, "--home", str(home.root), "model", *words]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120)
+        return command("--home", str(home.root), "model", *words)
 
     return run
 

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+from homes import command
 from published import DATA, needs
 
 from mrclassic import tasks
 from mrclassic.tasks import arithmetic
 from mrclassic.tasks.base import Refusal
-
-COMMAND = [sys.executable, "-c", "from mrclassic.cli import main; main()", "task"]
-
 
 OWN = '{"prompt": "What is %d?", "answer": "%d"}'
 
@@ -29,7 +27,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(*words: str, given: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *words], input=given, capture_output=True, text=True, timeout=60)
+    return command("task", *words, given=given, MRCLASSIC_HOME=os.environ["MRCLASSIC_HOME"])
 
 
 def judge(*rows: object) -> list[dict[str, object]]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from homes import command
 
 from mrclassic import shipped
 from mrclassic.daemon import install
@@ -50,12 +51,10 @@ class Machine:
 
     def mrclassic(self, *words: str, path: str | None = None) -> subprocess.CompletedProcess[str]:
         environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("MRCLASSIC_")},
             "XDG_CONFIG_HOME": str(self.folder / "config"),
             "PATH": path if path is not None else f"{self.folder / 'bin'}:{os.environ['PATH']}",
         }
-        command = [sys.executable, "-m", "mrclassic", "--home", str(self.home.root), "daemon", *words]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
+        return command("--home", str(self.home.root), "daemon", *words, **environment)
 
     @property
     def calls(self) -> list[str]:
