@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
-import re
 import shutil
 import sys
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,22 +34,32 @@ def _take_cores() -> None:
 _take_cores()  # before torch counts them
 
 
-class _Together(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-    """Each test goes to whichever process is free; those of the hatched model all to one, so that it hatches once."""
+class _OneByOne(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """Each test goes to whichever process is free, in the order of the collection."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        return "hatched" if _hatches(file) else nodeid
-
-
-@cache
-def _hatches(file: str) -> bool:
-    return re.search(r"\b(hatched|nest)\b", Path(file).read_text(encoding="utf-8")) is not None
+        return nodeid
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
     """xdist's hook: who decides which process a test goes to."""
-    return _Together(config, log)
+    return _OneByOne(config, log)
+
+
+_LATER = 0.6  # of the other tests, by number, come before those that need the hatched model
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Side by side, the hatching begins at once; what needs its model comes when that is there, and the rest fills up."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return
+    needs = [set(getattr(item, "fixturenames", ())) for item in items]
+    first = [item for item, names in zip(items, needs, strict=True) if "hatched" in names and "nest" not in names]
+    later = [item for item, names in zip(items, needs, strict=True) if "nest" in names]
+    placed = {*first, *later}
+    others = [item for item in items if item not in placed]
+    turn = int(len(others) * _LATER)
+    items[:] = [*first, *others[:turn], *later, *others[turn:]]
 
 
 @pytest.fixture
@@ -68,11 +78,19 @@ def ordinary_floats() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def hatched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    """A home in which `mrclassic hatch` has run in full, once for all tests, and the facts it printed."""
-    home = tmp_path_factory.mktemp("hatched") / "home"
-    code, facts, narration = mrclassic(home, "hatch", "--json")
-    assert code == 0, narration
-    return home, facts
+    """A home in which `mrclassic hatch` has run in full, once for all processes of the tests, and the facts it
+    printed."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    home, told = folder / "hatched", folder / "hatched.json"
+    with (folder / "hatched.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not told.exists():
+            code, facts, narration = mrclassic(home, "hatch", "--json")
+            assert code == 0, narration
+            told.write_text(json.dumps(facts))
+    return home, json.loads(told.read_text())
 
 
 @pytest.fixture

@@ -77,7 +77,7 @@ def test_a_night_improves_a_level_and_keeps_the_book(nest: Home) -> None:
 
 def test_the_gate_refuses_a_night_at_ten_times_the_rate_without_replay(nest: Home) -> None:
     _, before, _ = mrclassic(nest.root, "model", "list", "--json")
-    words = ("night", "--now", "--minutes", "3", "--learning-rate", "1e-3", "--replay", "0", "--json")
+    words = ("night", "--now", "--minutes", "2", "--learning-rate", "1e-3", "--replay", "0", "--json")
     code, facts, narration = mrclassic(nest.root, *words)
     assert code == 0, narration
     assert not facts["promoted"]
