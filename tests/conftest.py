@@ -50,7 +50,7 @@ _LATER = 0.6  # of the other tests, by number, come before those that need the h
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Side by side, the hatching begins at once; what needs its model comes when that is there, and the rest fills up."""
+    """Side by side: the hatching begins at once, what needs its model comes once that is there, the rest fills up."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
         return
     needs = [set(getattr(item, "fixturenames", ())) for item in items]
