@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from homes import mrclassic
 from xdist.scheduler import LoadScopeScheduling
@@ -31,6 +32,8 @@ def _take_cores() -> None:
             os.sched_setaffinity(0, cores)
 
 
+hypothesis.settings.register_profile("patient", deadline=None)  # a busy machine is no defect
+hypothesis.settings.load_profile("patient")
 _take_cores()  # before torch counts them
 
 
@@ -41,6 +44,7 @@ class _OneByOne(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no type
         return nodeid
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
     """xdist's hook: who decides which process a test goes to."""
     return _OneByOne(config, log)

@@ -3,6 +3,7 @@
 Left to autograd each is a dozen passes over tensors that do not fit the processor's cache, half of them in float32; on
 a CPU they then take longer than the matrix products. Written out they read and write each tensor once or twice, keep
 only their inputs for the backward pass, and stay in the number format of the matrix products (sums are float32).
+Where PyTorch compiles the network they are plain: the compiler fuses them by itself, and stumbles over our own.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from torch.autograd.function import once_differentiable
 
 def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
     """`x` (..., D) over the root of its mean square, times `weight` (D,) (arXiv 1910.07467)."""
-    if x.device.type != "cpu":
+    if x.device.type != "cpu" or torch.compiler.is_compiling():
         return F.rms_norm(x, (x.shape[-1],), weight, eps)
     if not torch.is_grad_enabled():
         return (x * _inverse_norm(x, eps)).mul_(weight)
@@ -52,7 +53,7 @@ class _RMSNorm(torch.autograd.Function):
 
 def swiglu(gate_up: Tensor) -> Tensor:
     """silu(gate) * up of (..., 2 F), the two side by side (arXiv 2002.05202)."""
-    if gate_up.device.type != "cpu" or not torch.is_grad_enabled():
+    if gate_up.device.type != "cpu" or not torch.is_grad_enabled() or torch.compiler.is_compiling():
         gate, up = gate_up.chunk(2, dim=-1)
         return F.silu(gate) * up
     return _SwiGLU.apply(gate_up)  # type: ignore[no-any-return, no-untyped-call]
@@ -83,6 +84,8 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
     `sin` has its first half negated: the two halves of a head turn into each other with opposite signs.
     """
+    if torch.compiler.is_compiling():
+        return x * cos + _swapped(x) * sin
     if not torch.is_grad_enabled():
         return (x * cos).addcmul_(_swapped(x), sin)
     return _Rotation.apply(x, cos, sin)  # type: ignore[no-any-return, no-untyped-call]

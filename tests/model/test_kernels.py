@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import micro
 import pytest
 import torch
 import torch.nn.functional as F
@@ -74,3 +75,20 @@ def test_attention_of_shared_keys_in_bfloat16_is_that_in_float32(kv_heads: int, 
     gradients = torch.autograd.grad(wanted, (q, k, v), worth)
     for one, two in zip(torch.autograd.grad(found, (q, k, v), worth.bfloat16()), gradients, strict=True):
         assert (one - two).abs().max() <= 0.03 * two.abs().max()
+
+
+def test_what_compiles_is_the_same_network() -> None:
+    """As `train base --compile` does on a GPU; here the compiler reads and differentiates it, and writes no code."""
+    found = []
+    for compiled in (False, True):
+        decoder = micro.policy().decoder
+        if compiled:
+            decoder.compile(backend="aot_eager", dynamic=True)
+        for length in (7, 12):
+            ids = torch.arange(3 * length).view(3, length) % decoder.shape.vocab_size
+            decoder(ids).square().sum().backward()
+        found.append({name: weight.grad for name, weight in decoder.named_parameters() if weight.grad is not None})
+    plain, read = found
+    assert plain.keys() == read.keys() >= {"embedding", "norm", "blocks.0.qkv"}
+    for name, gradient in plain.items():
+        torch.testing.assert_close(read[name], gradient, rtol=1e-4, atol=1e-4, msg=name)
