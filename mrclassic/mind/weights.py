@@ -44,8 +44,8 @@ def wanted(store: Store) -> str:
 
 
 def load(home: Home, store: Store, settings: Settings, name: str) -> Weights:
-    """Load checkpoint `name`, or the nearest readable ancestor with a notice. Raises when none can be read, `NoRoomError`
-    where it would not fit."""
+    """Load checkpoint `name`, or the nearest readable ancestor with a notice. Raises when none can be read, and
+    `NoRoomError` where it would not fit."""
     faults: list[str] = []
     for row in store.checkpoints.lineage(name):
         _check(row, settings)
