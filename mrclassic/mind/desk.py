@@ -99,7 +99,7 @@ class Desk:
             self._lease.demand()
         self._wanted = weights.wanted(self._store)
         try:
-            self._take(weights.load(self._home, self._store, self._settings, self._wanted))
+            self._take(self._load())
         except MrClassicError as error:
             if self._policy is None:
                 self._lease.release()
@@ -108,13 +108,27 @@ class Desk:
         if self._notice:
             sys.stderr.write(f"{self._notice}\n")
 
+    def _load(self) -> weights.Weights:
+        """The checkpoint in use; where memory does not hold two, the present one is let go first."""
+        try:
+            return weights.load(self._home, self._store, self._settings, self._wanted)
+        except weights.NoRoomError as error:
+            held = 0 if self._policy is None else sum(each.nbytes for each in self._policy.decoder.parameters())
+            if error.short > held:
+                raise
+        self._let_go()
+        return weights.load(self._home, self._store, self._settings, self._wanted)
+
+    def _let_go(self) -> None:
+        self._policy = self._engine = None
+        gc.collect()
+        give_back()
+
     def rest(self) -> None:
         """Let the weights and the device go; `renew` takes them again."""
         if self.busy or self._policy is None:
             return
-        self._policy = self._engine = None
-        gc.collect()
-        give_back()
+        self._let_go()
         self._lease.release()
 
     def admit(self, job: int, asked: ChatRequest, seed: int) -> Admitted:

@@ -17,6 +17,7 @@ from mrclassic.errors import MrClassicError
 from mrclassic.mind.desk import Admitted, Desk
 from mrclassic.mind.parameters import ApiError, ChatRequest
 from mrclassic.mind.replies import Piece
+from mrclassic.mind.weights import NoRoomError
 
 _TURN = 0.015
 """Seconds of work between looks at the inbox: below what a reader notices, above what the hand-over costs."""
@@ -158,7 +159,13 @@ class Driver:
         if await self._work(self.desk.outdated):
             if self._active:
                 return
-            await self._work(self.desk.renew)
+            try:
+                await self._work(self.desk.renew)
+            except NoRoomError as error:  # there may be some when somebody asks again
+                for job in self._waiting:
+                    job.put(ApiError(str(error), status=503, kind="server_error", code="no_room"))
+                self._waiting.clear()
+                return
         while self._waiting:
             job = self._waiting.pop(0)
             try:

@@ -1,4 +1,5 @@
-"""Which weights answer: the checkpoint in use, or, when it is damaged, the nearest ancestor that can be read."""
+"""Which weights answer: the checkpoint in use, or, when it is damaged, the nearest ancestor that can be read. None is
+read where other programs leave it no room: a machine that swaps answers nobody."""
 
 from __future__ import annotations
 
@@ -8,10 +9,12 @@ from mrclassic.errors import MrClassicError
 from mrclassic.home import Home
 from mrclassic.mind.protocol import NOTHING_HATCHED
 from mrclassic.model.checkpoint import load_for_replies
+from mrclassic.model.device import choose_device, choose_dtype
 from mrclassic.model.manifest import CorruptCheckpoint
 from mrclassic.model.policy import Policy
 from mrclassic.settings import Settings
-from mrclassic.store import Store
+from mrclassic.store import Checkpoint, Store
+from mrclassic.training.fits import free_memory
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,14 @@ class Weights:
     """What the owner should know about why it is this one."""
 
 
+class NoRoomError(MrClassicError):
+    """There is too little memory for the weights; `short` is how many bytes are missing."""
+
+    def __init__(self, words: str, short: int) -> None:
+        super().__init__(words)
+        self.short = short
+
+
 def wanted(store: Store) -> str:
     """The id of the checkpoint in use. Raises when there is none."""
     row = store.checkpoints.in_use()
@@ -33,9 +44,11 @@ def wanted(store: Store) -> str:
 
 
 def load(home: Home, store: Store, settings: Settings, name: str) -> Weights:
-    """Load checkpoint `name`, or the nearest readable ancestor with a notice. Raises when none can be read."""
+    """Load checkpoint `name`, or the nearest readable ancestor with a notice. Raises when none can be read, and
+    `NoRoomError` where it would not fit."""
     faults: list[str] = []
     for row in store.checkpoints.lineage(name):
+        _check(row, settings)
         try:
             policy = load_for_replies(home.checkpoints / row.path, settings.device, settings.dtype)
         except CorruptCheckpoint as error:
@@ -48,3 +61,16 @@ def load(home: Home, store: Store, settings: Settings, name: str) -> Weights:
         f"Checkpoint {name} cannot be read{reason}, nor any it came from; choose another with `mrclassic model use`, "
         "or hatch anew with `mrclassic hatch --again`."
     )
+
+
+def _check(row: Checkpoint, settings: Settings) -> None:
+    """Raise `NoRoomError` where not even the weights of `row` fit what is free now."""
+    device = choose_device(settings.device)
+    need = row.parameters * choose_dtype(device, settings.dtype).itemsize
+    free = free_memory(device)
+    if free is not None and need > free:
+        raise NoRoomError(
+            f"The model {row.id} needs {need / 2**30:.1f} GiB and {device} has {free / 2**30:.1f} GiB free; close "
+            "other programs, or choose a smaller model with `mrclassic model use`.",
+            need - free,
+        )

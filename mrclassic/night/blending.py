@@ -84,6 +84,17 @@ def trial(share: float, verdict: GateVerdict, forgotten: Sequence[str]) -> Trial
 
 
 @torch.no_grad()
+def carried(parent: Policy, child: Policy, other: Policy) -> Policy:
+    """A policy (float32) to which is done what made `child` of `parent`: other + (child - parent), task arithmetic
+    (arXiv 2212.04089). Whether both survive that is for the gate to say."""
+    summed = other.cast(torch.float32)
+    weights = (each.decoder.parameters() for each in (summed, parent, child))
+    for weight, old, new in zip(*weights, strict=True):
+        weight.add_(new.float() - old.float())
+    return summed
+
+
+@torch.no_grad()
 def blend(parent: Policy, child: Policy, share: float, dtype: torch.dtype = torch.float32) -> Policy:
     """A policy `share` of the way from `parent` to `child`, mixed in float32 and kept in `dtype`."""
     mixed = child.cast(dtype)

@@ -64,7 +64,8 @@ class Change:
 @dataclass(frozen=True)
 class NightReport:
     """A whole night. Times are UTC ISO 8601; `checkpoint_after` is the one in use when the night was over; `price` is
-    that of an hour in the owner's money (0: nothing is said of it), `tonight` what the next night will do."""
+    that of an hour in the owner's money (0: nothing is said of it), `worked` the minutes without pauses (None: there
+    were none), `tonight` what the next night will do."""
 
     night: int
     started: str
@@ -84,11 +85,14 @@ class NightReport:
     waiting_next: str = ""
     best_questions: tuple[str, ...] = ()
     price: float = 0.0
+    worked: float | None = None
     tonight: tuple[str, ...] = ()
 
     @property
     def spent(self) -> float:
-        """Minutes from its beginning to its end."""
+        """Minutes that it took, its pauses left out."""
+        if self.worked is not None:
+            return self.worked
         return (_moment(self.finished) - _moment(self.started)).total_seconds() / 60
 
     @property

@@ -6,7 +6,6 @@ it comes to is entered in one transaction, so that a kill leaves either the old 
 
 from __future__ import annotations
 
-import math
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -67,6 +66,7 @@ class Night:
     def __init__(self, work: Workplace, wishes: Wishes, former: Row | None = None) -> None:
         self._begun = time.monotonic()
         self.work, self.former = work, former
+        self._worked = 0.0  # seconds, before this process
         self.unbroken = False  # True while the caller's signal handler must wait: in an update, and in the last entry
         if former is not None:
             wishes = Wishes(**former.plan["wishes"])
@@ -75,6 +75,7 @@ class Night:
         tables = planning.memory(work)
         self.wishes = wishes
         self.parent = work.parent(former.plan["wanted"] if former else None)
+        self.items = min(GATE_ITEMS, max(_FEWEST_ITEMS, int(_ITEMS_A_MINUTE * wishes.minutes)))
         self.number = former.id if former else ((last.id if (last := work.store.nights.last()) else 0) + 1)
         seed = self.number if wishes.seed is None else wishes.seed
         subject = practice.subject(work)
@@ -86,8 +87,7 @@ class Night:
             learning_rate=wishes.learning_rate,
             replay=wishes.replay,
         )
-        items = min(GATE_ITEMS, max(_FEWEST_ITEMS, int(_ITEMS_A_MINUTE * wishes.minutes)))
-        self.bench = Bench(work, self.parent, items=items, rotation=self.number, practised=True, choosing=True)
+        self.bench = self._bench()
         self.means = Means(work, self.parent, self.bench, seed, study.recipe(work, seed=seed), subject, recipe)
         self.plan = Plan.of(former.plan["plan"]) if former else planning.make(self.means, wishes.minutes, tables)
         if self.plan.parent != self.parent.row.id:
@@ -95,6 +95,10 @@ class Night:
                 f"Night {self.number} cannot go on: its checkpoint {self.plan.parent} cannot be read any more; begin "
                 "another with `mrclassic night --now`."
             )
+
+    def _bench(self) -> Bench:
+        items, rotation = self.items, self.number
+        return Bench(self.work, self.parent, items=items, rotation=rotation, practised=True, choosing=True)
 
     def run(
         self,
@@ -107,11 +111,12 @@ class Night:
         `Stopped`, raised by a handler where `unbroken` is False."""
         store = self.work.store
         night = self._enter()
+        self._worked = unfinished.clock_in(unfinished.folder(self.work.home, night), self._begun)
         training, done = Training(self.parent.policy), list[StageReport]()
         candidate, verdict, after = None, None, dict[str, SuiteResult]()
         interrupted = True
         try:
-            deadline = self._deadline()
+            deadline = self._deadline(night)
             told = Told(stopping, lambda: time.monotonic() > deadline, watch)
             for each in self.plan.stages:
                 if stopping():
@@ -124,6 +129,7 @@ class Night:
             store.nights.update(night, "running", "gate")
             heartbeat.beat("judging")
             if training.steps:
+                self._catch_up(training)
                 candidate = self._keep(training)
                 candidate, verdict, after = self._judge(night, training, candidate)
             self.unbroken, interrupted = True, False
@@ -134,7 +140,9 @@ class Night:
             raise
         with self._whole():
             result = self._settle(night, done, training, candidate, verdict, after, interrupted)
-        if not interrupted:
+        if interrupted:
+            unfinished.clock_out(unfinished.folder(self.work.home, night), self._spent)
+        else:
             shutil.rmtree(unfinished.folder(self.work.home, night), ignore_errors=True)
             pruning.after_session(self.work.home, store, self.work.say)
         return result
@@ -160,14 +168,32 @@ class Night:
         work.pin_book(unfinished.folder(work.home, night))
         return night
 
-    def _deadline(self) -> float:
-        """When what is left of the minutes is for judging; but the plan has its time, however few the minutes. A night
-        that goes on has none left to keep to: its updates are counted, and its window ends it."""
-        if self.former is not None:
-            return math.inf
+    @property
+    def _spent(self) -> float:
+        """Seconds that the night has worked, in this process and before."""
+        return self._worked + time.monotonic() - self._begun
+
+    def _deadline(self, night: int) -> float:
+        """When what is left of the minutes is for judging; but what is left of the plan has its time, however few they
+        are."""
         judging = self.plan.measuring - self.bench.seconds
-        planned = sum(stage.steps * stage.seconds_each for stage in self.plan.stages)
-        return max(self._begun + self.wishes.minutes * 60 - judging, time.monotonic() + planned + _OVERHEAD)
+        runs = self.work.store.runs
+        done = {run.kind: len(runs.steps(run.id)) for run in runs.of_night(night)}
+        planned = sum(max(0, each.steps - done.get(each.name, 0)) * each.seconds_each for each in self.plan.stages)
+        left = self.wishes.minutes * 60 - self._worked
+        return max(self._begun + left - judging, time.monotonic() + planned + _OVERHEAD)
+
+    def _catch_up(self, training: Training) -> None:
+        """Where another model came into use while the night was cut short (a lesson, say), what the night learned is
+        added to that one, and both are judged by the book as it is now."""
+        present = self.work.store.checkpoints.in_use()
+        if self.former is None or present is None or present.id == self.parent.wanted.id:
+            return
+        self.work.say(f"{present.id} came into use meanwhile; what this night learned is carried over to it.")
+        former, self.parent = self.parent, self.work.parent()
+        self.work.take_book()
+        training.policy = blending.carried(former.policy, training.policy, self.parent.policy)
+        self.bench = self._bench()
 
     def _stage(self, each: PlannedStage, night: int, training: Training, told: Told) -> StageReport:
         folder = unfinished.folder(self.work.home, night) / each.name
@@ -292,5 +318,6 @@ class Night:
             waiting_next=words,
             best_questions=questions,
             price=self.work.settings.night.price_per_hour,
+            worked=self._spent / 60,
             tonight=outlook(self.work.settings, levels, waiting),
         )

@@ -264,6 +264,10 @@ class Workplace:
             files.replace(kept, "\n".join(book.render(entry) for entry in self.entries).encode())
         self.entries = book.load(kept)
 
+    def take_book(self) -> None:
+        """From now on the book is the one in the home, as it is now."""
+        self.entries = book.load(self.home.book)
+
     def clear(self, run: int, ended: str) -> None:
         """Remove what a run needed to go on; one that the sentinel paused may still, if its owner says so."""
         if ended != "paused":

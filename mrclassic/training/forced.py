@@ -17,10 +17,11 @@ import torch.nn.functional as F
 from mrclassic.model.policy import WARMTH, Policy
 from mrclassic.model.tokenizer import Tokenizer
 from mrclassic.training import suites
+from mrclassic.training.room import halving
 from mrclassic.training.rows import Batch, Row, buckets, collate, row
 from mrclassic.training.suites import Probe, Suite, SuiteResult
 
-_BUDGET = 8192  # tokens of a rectangle
+_BUDGET, _LEAST = 8192, 256  # tokens of a rectangle; where memory is short
 _PART = 2**23  # scores over the vocabulary at a time
 
 
@@ -32,11 +33,15 @@ class Known:
     chance: float
 
 
-@torch.inference_mode()
 def known(policy: Policy, rows: Sequence[Row], temperature: float = WARMTH) -> list[Known]:
     """Read the replies of `rows` as `policy` would have to write them; chances are those of draws at `temperature`."""
+    return halving(_BUDGET, _LEAST, lambda budget: _known(policy, rows, temperature, budget))
+
+
+@torch.inference_mode()
+def _known(policy: Policy, rows: Sequence[Row], temperature: float, budget: int) -> list[Known]:
     missed, logp = [0] * len(rows), [0.0] * len(rows)
-    for group in buckets(rows, _BUDGET):
+    for group in buckets(rows, budget):
         batch = collate([rows[place] for place in group], policy.tokenizer.pad_id, policy.device)
         wrong, each = _read(policy, batch, temperature)
         for place, owner in enumerate(batch.row.tolist()):

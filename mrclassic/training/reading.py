@@ -8,17 +8,22 @@ import torch
 
 from mrclassic.model.policy import Policy
 from mrclassic.model.tokenizer import Message
+from mrclassic.training.room import halving
 from mrclassic.training.rows import Row, buckets, collate, row
 from mrclassic.training.scoring import score
 
-_BUDGET = 8192  # tokens of a rectangle
+_BUDGET, _LEAST = 8192, 256  # tokens of a rectangle; where memory is short
+
+
+def losses(policy: Policy, read: Sequence[Row]) -> list[float]:
+    """The mean loss of each row's learned tokens, nats a token."""
+    return halving(_BUDGET, _LEAST, lambda budget: _losses(policy, read, budget))
 
 
 @torch.no_grad()
-def losses(policy: Policy, read: Sequence[Row]) -> list[float]:
-    """The mean loss of each row's learned tokens, nats a token."""
+def _losses(policy: Policy, read: Sequence[Row], budget: int) -> list[float]:
     found = [0.0] * len(read)
-    for group in buckets(read, _BUDGET):
+    for group in buckets(read, budget):
         batch = collate([read[place] for place in group], policy.tokenizer.pad_id, policy.device)
         logp = score(policy, batch).logp.float()
         sums = torch.zeros(len(group), device=logp.device).index_add(0, batch.row, -logp)

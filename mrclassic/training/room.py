@@ -1,6 +1,6 @@
-"""Where memory runs out, half the rows at a time: the same gradient, by more and smaller passes.
+"""Where memory runs out, half the rows at a time: the same gradient, by more and smaller passes; the same scores too.
 
-How much fits is kept with the state and in the journal, because sums taken in another order round otherwise.
+How much fits a training is kept with the state and in the journal, because sums taken in another order round otherwise.
 """
 
 from __future__ import annotations
@@ -23,6 +23,18 @@ def out_of_memory(error: BaseException) -> bool:
         return True
     words = ("DefaultCPUAllocator", "not enough memory", "std::bad_alloc")
     return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
+
+
+def halving(size: int, least: int, work: Callable[[int], Result]) -> Result:
+    """What `work` makes with `size`, or with half of it (of at least `least`) each time memory runs out. For what only
+    looks, and may begin anew."""
+    while True:
+        try:
+            return work(size)
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error) or size // 2 < least:
+                raise
+        size //= 2  # outside the handler: see below
 
 
 def within(state: State, measure: Measure, work: Callable[[], Result]) -> tuple[Result, int]:

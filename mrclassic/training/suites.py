@@ -14,8 +14,10 @@ from mrclassic.model.tokenizer import Message, Tokenizer
 from mrclassic.tasks.arms import Arms
 from mrclassic.tasks.base import Item, keyed
 from mrclassic.training import reading
+from mrclassic.training.room import halving
 
 RECALL, PHRASINGS, TALK = "book_recall", "held_out_phrasings", "recall_in_talk"
+_FEWEST_SLOTS = 8  # replies at a time, where memory is short
 REPLY_ROOM = 64  # tokens, at least; a worked sum of three digits takes 45
 
 How = Literal["said", "read", "preferred"]
@@ -98,10 +100,10 @@ def measure(policy: Policy, suites: Sequence[Suite], slots: int = 256) -> dict[s
     asked = [suite for suite in suites if suite.how == "said"]
     if not asked:
         return results
-    engine = Engine(policy, slots)
     tokenizer = policy.tokenizer
     requests = [request for suite in asked for request in _requests(suite, tokenizer, policy.shape.context)]
-    rows = [group[0] for group in engine.generate(requests)]
+    drawn = halving(slots, _FEWEST_SLOTS, lambda most: Engine(policy, most).generate(requests))
+    rows = [group[0] for group in drawn]
     at = 0
     for suite in asked:
         here = rows[at : at + len(suite.probes)]

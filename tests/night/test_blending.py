@@ -185,3 +185,13 @@ def test_what_a_night_keeps_is_what_was_judged(scholar: Home) -> None:
     mixed = blending.blend(parent, far, verdict.share)
     assert micro.digest(checkpoint.load(scholar.checkpoints / kept.path, "cpu")) == micro.digest(mixed)
     assert after[OLD].score == 1.0
+
+
+def test_what_was_learned_is_carried_over_to_another_model() -> None:
+    parent, child, other = (micro.policy(loud=loud) for loud in (1.0, 2.0, 3.0))
+    assert micro.digest(blending.carried(parent, parent, other)) == micro.digest(other)
+    assert micro.digest(blending.carried(parent, child, parent)) == micro.digest(child)
+    summed = blending.carried(parent, child, other)
+    weights = (each.decoder.parameters() for each in (summed, other, child, parent))
+    for found, base, new, old in zip(*weights, strict=True):
+        torch.testing.assert_close(found - base, new - old, rtol=1e-4, atol=1e-6)

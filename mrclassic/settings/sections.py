@@ -1,29 +1,13 @@
-"""The owner's settings, typed: flags > environment > mrclassic.toml > defaults.
-
-`night.minutes` is the same setting in all places: `[night] minutes = 60` in the file, `MRCLASSIC_NIGHT_MINUTES=60` in
-the environment, `{"night.minutes": 60}` from a flag. A wrong one names its place, its line and the nearest valid key.
-"""
+"""What can be set: a section a class, a setting a field with its default, its bounds and its meaning."""
 
 from __future__ import annotations
 
-import difflib
-import json
-import os
 import re
-import tomllib
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from mrclassic import files
-from mrclassic.errors import MrClassicError, UsageError
-from mrclassic.home import VARIABLE, Home
-
-PREFIX = "MRCLASSIC_"
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -243,7 +227,8 @@ class Settings(_Section):
     keys: dict[str, str] = Field(default={}, description="Key bindings of the app: binding = key.")
 
 
-def _sections() -> dict[str, type[BaseModel]]:
+def sections() -> dict[str, type[BaseModel]]:
+    """The sections by name."""
     return {
         name: field.annotation
         for name, field in Settings.model_fields.items()
@@ -255,179 +240,6 @@ def valid_keys() -> list[str]:
     """Every setting by its dotted name, in the order of the template (`keys` as a whole)."""
     names = []
     for name in Settings.model_fields:
-        section = _sections().get(name)
+        section = sections().get(name)
         names += [name] if section is None else [f"{name}.{key}" for key in section.model_fields]
     return names
-
-
-def load(home: Home, overrides: Mapping[str, object] | None = None, file: Path | None = None) -> Settings:
-    """The settings of `home`, with `overrides` (dotted names from flags; None is not given) above everything else;
-    from `file` instead of the home's where that is given.
-
-    Raises UsageError for an unknown key, a wrong type or value, broken TOML or a wrong environment variable.
-    """
-    path = file or home.settings_file
-    text, data = _file(path)
-    merged: dict[str, Any] = {}
-    origin: dict[str, str] = {}
-    for key, value in _leaves(data):
-        where = f"{path} line {_line_of(key, text)}"
-        _set(merged, origin, key, value, where)
-    for key, value in _environment():
-        _set(merged, origin, key, value, f"${_variable(key)}")
-    for key, value in (overrides or {}).items():
-        if value is not None:
-            _set(merged, origin, key, value, "the command line")
-    try:
-        return Settings.model_validate(merged, strict=True)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise _wrong(origin.get(key) or origin.get(key.split(".")[0], str(path)), key, first) from error
-
-
-def _file(path: Path) -> tuple[str, dict[str, Any]]:
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-        return text, tomllib.loads(text)
-    except FileNotFoundError:
-        return "", {}
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: not UTF-8 text; save the file as UTF-8.") from error
-    except OSError as error:
-        raise MrClassicError(f"Cannot read the settings {path}: {error.strerror or error}.") from error
-    except tomllib.TOMLDecodeError as error:
-        found = re.search(r" \(at line (\d+), column \d+\)$", str(error))
-        line = found[1] if found else str(text.count("\n") + 1)
-        what = str(error)[: found.start()] if found else str(error).removesuffix(" (at end of document)")
-        raise UsageError(f"{path} line {line}: not valid TOML ({what.lower()}); mend that line.") from error
-
-
-def _leaves(data: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
-    """Dotted keys and their values; the bindings under `keys` may hold dots themselves and stay one value each."""
-    for name, value in data.items():
-        if isinstance(value, dict) and not prefix and name in _sections():
-            yield from _leaves(value, f"{name}.")
-        else:
-            yield prefix + name, value
-
-
-def _environment() -> Iterator[tuple[str, object]]:
-    names = {_variable(key): key for key in valid_keys() if key != "keys"}
-    for variable, text in sorted(os.environ.items()):
-        if not variable.startswith(PREFIX) or variable == VARIABLE or not text:
-            continue
-        if variable not in names:
-            near = difflib.get_close_matches(variable, names, n=1)
-            hint = f"did you mean {near[0]}?" if near else "unset it."
-            raise UsageError(f"The environment variable {variable} is not a setting; {hint}")
-        key = names[variable]
-        try:
-            # Text is all that an environment holds, so here (only here) "60" is a number.
-            yield key, _adapter(key).validate_python(text)
-        except ValidationError as error:
-            raise _wrong(f"${variable}", key, error.errors(include_url=False)[0]) from error
-
-
-def _adapter(key: str) -> TypeAdapter[Any]:
-    section, _, name = key.rpartition(".")
-    field = (_sections()[section] if section else Settings).model_fields[name]
-    annotation: Any = Annotated[field.annotation, field]
-    return TypeAdapter(annotation)
-
-
-def _variable(key: str) -> str:
-    return PREFIX + key.replace(".", "_").upper()
-
-
-def _set(merged: dict[str, Any], origin: dict[str, str], key: str, value: object, where: str) -> None:
-    """Put one value into the nested dictionary; a key that is not a setting is told at once, with its place."""
-    if key in _sections():
-        raise UsageError(f"{where}: {key} is a table, not a value; write [{key}] and its settings below it.")
-    if key not in valid_keys():
-        raise UsageError(f"{where}: there is no setting {key}; {_nearest(key)}")
-    origin[key] = where
-    section, _, name = key.rpartition(".")
-    (merged.setdefault(section, {}) if section else merged)[name] = value
-
-
-def _nearest(key: str) -> str:
-    """What was probably meant: a like name in the same section, the same name in another, else any like key."""
-    keys, sections = valid_keys(), list(_sections())
-    section, _, name = key.rpartition(".")
-    inside = {item.rpartition(".")[2]: item for item in keys if item.rpartition(".")[0] == section}
-    near = [inside[like] for like in difflib.get_close_matches(name, inside, n=1)]
-    near = near or [item for item in keys if item.rpartition(".")[2] == name]
-    if not near and section not in sections:
-        near = difflib.get_close_matches(key, [*keys, *sections], n=1)
-    if near:
-        return f"did you mean {near[0]}?"
-    return f"use one of {', '.join(inside.values() if section in sections else [*sections, *inside])}."
-
-
-def _wrong(where: str, key: str, error: Any) -> UsageError:
-    """A value of the wrong type or range: say what it is and what it should be."""
-    if error["type"] == "value_error":
-        wish = str(error["ctx"]["error"])
-    else:
-        wish = re.sub(r"^Input should be ", "it should be ", str(error["msg"])).replace("'", '"')
-        wish = (
-            wish.replace("a valid dictionary", "a table").replace("a valid ", "a ").replace("a integer", "an integer")
-        )
-        wish = wish.split(",")[0] if error["type"].endswith("_parsing") else wish
-    shown = "a table" if isinstance(error["input"], dict) else repr(error["input"]).replace("'", '"')
-    return UsageError(f"{where}: {key} = {shown} does not do; {wish}.")
-
-
-def _line_of(key: str, text: str) -> int:
-    """The line (from 1) where a TOML text sets `key`; the line of its table where the key stands inside braces."""
-    table, best, reach = "", 1, 0
-    for number, line in enumerate(text.split("\n"), start=1):
-        if header := re.match(r"\s*\[\[?([^\]]+)\]", line):
-            table = full = re.sub(r"[\"'\s]", "", header[1])
-        elif pair := re.match(r"\s*([\w.\-\"' ]+?)\s*=", line):
-            name = re.sub(r"[\"'\s]", "", pair[1])
-            full = f"{table}.{name}" if table else name
-        else:
-            continue
-        if full == key:
-            return number
-        if key.startswith(full + ".") and len(full) > reach:
-            best, reach = number, len(full)
-    return best
-
-
-def template() -> str:
-    """A settings file with every key, its meaning and its default, all commented out."""
-    lines = [
-        "# The settings of Mr. Classic. Every line shows its default; take the # away to change one.",
-        "# A flag of a command or a variable such as MRCLASSIC_NIGHT_MINUTES goes before this file.",
-        "",
-    ]
-    sections = _sections()
-    for name, field in Settings.model_fields.items():
-        if name not in sections and name != "keys":
-            lines.append(_template_line(name, field))
-    for name, section in sections.items():
-        lines += ["", f"[{name}]  # {section.__doc__}"]
-        for key, field in section.model_fields.items():
-            lines.append(_template_line(key, field))
-    lines += ["", f"[keys]  # {Settings.model_fields['keys'].description}", '# "candidates.edit" = "e"']
-    return "\n".join(lines) + "\n"
-
-
-def _template_line(key: str, field: FieldInfo) -> str:
-    # TOML has no word for "not set": such a setting shows an example instead of its default.
-    shown = (field.examples or [None])[0] if field.default is None else field.default
-    return f"# {key} = {json.dumps(shown)}  # {field.description}"
-
-
-def write_template(home: Home) -> bool:
-    """Write the template where there is no settings file yet; return whether it was written."""
-    if home.settings_file.exists():
-        return False
-    try:
-        files.replace(home.settings_file, template().encode())  # half of one would be no TOML after a power cut
-    except OSError as error:
-        raise MrClassicError(f"Cannot write {home.settings_file}: {error.strerror or error}.") from error
-    return True
