@@ -26,6 +26,8 @@ class Entry:
     id: int
     title: str
     detail: str
+    message: int | None = None
+    """The message that a search found in it."""
 
 
 class Conversations(OptionList):
@@ -36,9 +38,10 @@ class Conversations(OptionList):
     class Opened(Message):
         """A conversation was chosen."""
 
-        def __init__(self, conversation: int) -> None:
+        def __init__(self, conversation: int, message: int | None = None) -> None:
             super().__init__()
             self.conversation = conversation
+            self.message = message
 
     def __init__(self) -> None:
         super().__init__(id="conversations", markup=False)
@@ -51,21 +54,29 @@ class Conversations(OptionList):
         if tuple(entries) == self._entries and current == self.current:
             return
         self._entries, self.current = tuple(entries), current
+        kept = self.chosen
         self.clear_options()
         self.add_options([Option(_row(entry, entry.id == current), id=str(entry.id)) for entry in entries])
         for index, entry in enumerate(entries):
-            if entry.id == current:
+            if entry.id == (kept.id if kept is not None and self.has_focus else current):
                 self.highlighted = index
+
+    @property
+    def chosen(self) -> Entry | None:
+        """The highlighted conversation."""
+        place = self.highlighted
+        return self._entries[place] if place is not None and place < len(self._entries) else None
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         event.stop()
-        self.post_message(self.Opened(int(event.option.id or 0)))
+        entry = self._entries[event.option_index]
+        self.post_message(self.Opened(entry.id, entry.message))
 
 
 def _row(entry: Entry, current: bool) -> Content:
     mark = ("▸ ", "$accent") if current else ("  ", "")
     title = (_cut(visible(entry.title)), "bold" if current else "")
-    return Content.assemble(mark, title, "\n", (f"  {entry.detail}", "$foreground 50%"))
+    return Content.assemble(mark, title, "\n", (f"  {_cut(visible(entry.detail))}", "$foreground 50%"))
 
 
 def _cut(title: str) -> str:

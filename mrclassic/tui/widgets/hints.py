@@ -23,9 +23,20 @@ GROUPS = {
     ),
     "failed": ("candidates.redraw", "candidates.answer", "candidates.skip", "candidates.undo", "app.help"),
     "answer": ("box.send", "box.newline", "box.leave", "app.help"),
-    "box": ("box.send", "box.newline", "chat.conversations", "chat.new", "chat.undo", "app.help", "app.quit"),
+    "box": (
+        "box.send",
+        "box.newline",
+        "chat.conversations",
+        "chat.new",
+        "chat.practise",
+        "chat.undo",
+        "app.help",
+        "app.quit",
+    ),
     "history": (
         "history.leave",
+        "history.fork",
+        "history.copy",
         "history.undo",
         "chat.conversations",
         "chat.nights",
@@ -33,7 +44,18 @@ GROUPS = {
         "app.help",
         "app.quit",
     ),
-    "list": ("list.leave", "chat.conversations", "chat.new", "app.help", "app.quit"),
+    "list": (
+        "list.leave",
+        "list.find",
+        "list.rename",
+        "list.archive",
+        "list.delete",
+        "list.export",
+        "chat.conversations",
+        "app.help",
+        "app.quit",
+    ),
+    "find": ("find.done", "find.leave", "app.help"),
 }
 KEPT = ("app.help", "app.quit")
 """Shown at any width; with these two everything else can be found."""

@@ -24,6 +24,8 @@ class Facts:
     """What is wrong with the book."""
     lesson: str = ""
     """A lesson that is going on."""
+    practice: str = ""
+    """How an evening's practice goes."""
 
 
 class StatusLine(Static):
@@ -47,6 +49,7 @@ class StatusLine(Static):
         facts = self.facts
         # Most important first: what does not fit is dropped from the end.
         parts = [
+            (facts.practice, "$accent"),
             (facts.mind, "$text-error" if facts.trouble else "$foreground 60%"),
             (
                 facts.book or facts.lesson or _picks(facts.waiting),
