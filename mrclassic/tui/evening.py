@@ -26,10 +26,11 @@ class Tally:
     """How an evening goes."""
 
     asked: int = 0
-    answered: int = 0
+    answered: frozenset[int] = frozenset()
+    """The questions that have an answer now."""
 
     def __str__(self) -> str:
-        return f"practice: {self.answered} of {self.asked} answered"
+        return f"practice: {len(self.answered)} of {self.asked} answered"
 
 
 def ask(desk: Desk, moment: datetime) -> tuple[int, Question] | None:
@@ -45,7 +46,7 @@ def ask(desk: Desk, moment: datetime) -> tuple[int, Question] | None:
     question = practice.next_question(practice.read(desk.home), asked, evening, len(evening))
     if question is None:
         return None
-    title = f"Practice, {(moment - EVENING / 3).astimezone():%d %b %Y}"  # past midnight it is still the same evening
+    title = f"Practice, {(moment - EVENING / 3).astimezone():%d %b}"  # past midnight it is still the same evening
     here = next((talk.id for talk in conversations.list(_LATELY) if talk.title == title), None)
     desk.conversation = conversations.create(title).id if here is None else here
     desk.leaf = conversations.add(desk.conversation, None, "user", question.text).id

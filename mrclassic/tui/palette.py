@@ -56,13 +56,9 @@ class Everything(Provider):
     def _rows(self) -> Iterator[Row]:
         if not hasattr(self.screen, "obey"):
             for active in self.screen.active_bindings.values():
-                if active.binding.action not in ELSEWHERE and active.binding.id:
-                    yield Row(
-                        active.binding.description,
-                        keys.shown(active.binding.key),
-                        active.binding.action,
-                        cast("Widget", active.node),
-                    )
+                binding, place = active.binding, cast("Widget", active.node)
+                if binding.action not in ELSEWHERE and binding.id:
+                    yield Row(binding.description, keys.shown(binding.key), binding.action, place)
             return
         chat = cast("ChatScreen", self.screen)
         named = set()

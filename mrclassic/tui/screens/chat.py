@@ -97,6 +97,7 @@ class ChatScreen(Commanding):
         await self.keep_draft()
         await self.mind.close()
         await self._remember()
+        self.opened = False
         await self.reading.close()
         await self.thread.close()
 
@@ -162,7 +163,8 @@ class ChatScreen(Commanding):
         waiting = self.candidates.draw
         place = "box"
         if isinstance(focused, Candidates):
-            place = "failed" if self.candidates.note else "candidates"
+            waits = "candidates" if self.tally is None else "practice"
+            place = "failed" if self.candidates.note else waits
         elif isinstance(focused, History):
             place = "history"
         elif isinstance(focused, Conversations):

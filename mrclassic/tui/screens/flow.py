@@ -86,7 +86,7 @@ class Flow(Saying):
     def happened(self, what: str) -> None:
         """The owner has done something that the tour tells of."""
 
-    async def went_on(self, answered: bool) -> None:
+    async def went_on(self, prompt: int, answered: bool) -> None:
         """The message in front of the owner has been answered or skipped, and that is stored."""
 
     def become(self, mode: str, shown: int = 0) -> None:
@@ -308,7 +308,7 @@ class Flow(Saying):
             self.happened("picked")
             if trouble:
                 self.say(trouble, title=BOOK_WAITS, severity="warning", timeout=10)
-            await self.went_on(answered=True)
+            await self.went_on(draw.prompt, answered=True)
         self.draft_changed = bool(self.box.text)
         self.look()
 
@@ -343,7 +343,7 @@ class Flow(Saying):
         except LOST as error:
             self.complain("The skip could not be stored", error)
             return
-        await self.went_on(answered=False)
+        await self.went_on(draw.prompt, answered=False)
 
     def action_leave_candidates(self) -> None:
         """Escape: once says what twice will do."""

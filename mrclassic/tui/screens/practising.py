@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -40,10 +39,16 @@ class Practising(Flow):
             self._overtaken, self.tally = (), Tally()
             self._ask_next()
 
-    async def went_on(self, answered: bool) -> None:
+    async def went_on(self, prompt: int, answered: bool) -> None:
         if self.tally is not None:
-            self.tally = replace(self.tally, answered=self.tally.answered + answered)
+            self._count(prompt, answered)
             self._ask_next()
+
+    def _count(self, prompt: int, answered: bool) -> None:
+        assert self.tally is not None
+        kept = self.tally.answered - {prompt}
+        self.tally = replace(self.tally, answered=kept | {prompt} if answered else kept)
+        self.tallied()
 
     @work(group="practice", exclusive=True)
     async def _ask_next(self) -> None:
@@ -100,7 +105,7 @@ class Practising(Flow):
                 self.complain("The question could not be taken back", error)
         self.tallied()
         self.hint()
-        count = f"{tally.answered} {'answer' if tally.answered == 1 else 'answers'}"
+        count = f"{len(tally.answered)} {'answer' if len(tally.answered) == 1 else 'answers'}"
         self.say(f"{why}: {count} to {tally.asked} {'question' if tally.asked == 1 else 'questions'}.", timeout=6)
         self.look()
 
@@ -111,18 +116,20 @@ class Practising(Flow):
             self.tallied()
 
     async def action_undo(self) -> None:
-        await self._back(super().action_undo)
-
-    async def action_redo(self) -> None:
-        await self._back(super().action_redo)
-        if self.tally is not None and self.candidates.draw is None:
-            self._ask_next()
-
-    async def _back(self, go: Callable[[], Awaitable[None]]) -> None:
-        """Undo or redo; the question that was just asked waits until that is settled."""
         before = self.candidates.draw
-        await go()
+        await super().action_undo()
         now = self.candidates.draw
-        if self.tally is not None and before is not None and now is not before:
+        if self.tally is None or now is None or now is before:
+            return
+        self._count(now.prompt, answered=False)
+        if before is not None:
+            # The question that was just asked waits until the one before it is settled.
             self._aside = ""
             self._overtaken = (*self._overtaken, before.prompt)
+
+    async def action_redo(self) -> None:
+        before = self.candidates.draw
+        await super().action_redo()
+        if self.tally is not None and before is not None and self.candidates.draw is None:
+            self._count(before.prompt, answered=self.history.bubbles[-1].role == "assistant")
+            self._ask_next()

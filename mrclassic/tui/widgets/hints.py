@@ -21,6 +21,16 @@ GROUPS = {
         "candidates.undo",
         "app.help",
     ),
+    "practice": (
+        "candidates.skip",
+        "candidates.answer",
+        "chat.practise",
+        "candidates.edit",
+        "candidates.redraw",
+        "candidates.flag",
+        "candidates.undo",
+        "app.help",
+    ),
     "failed": ("candidates.redraw", "candidates.answer", "candidates.skip", "candidates.undo", "app.help"),
     "answer": ("box.send", "box.newline", "box.leave", "app.help"),
     "box": (
@@ -83,8 +93,10 @@ class Hints(Static):
     def _paint(self) -> None:
         keys = list(GROUPS[self._place])
         parts = {key_id: self._part(key_id) for key_id in keys}
-        if self._place == "candidates" and self._count:
+        if self._place in ("candidates", "practice") and self._count:
             keys.insert(0, "pick")
+            if self._place == "practice":
+                parts["chat.practise"] = (parts["chat.practise"][0], "stop", parts["chat.practise"][2])
             parts["pick"] = ("1" if self._count == 1 else f"1-{self._count}", "pick", "")
         spare = [key_id for key_id in keys[1:] if key_id not in KEPT]
         while spare and sum(cell_len(f"{parts[k][0]} {parts[k][1]}") + 3 for k in keys) > self.size.width + 1:
