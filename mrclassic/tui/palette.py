@@ -54,7 +54,7 @@ class Everything(Provider):
         return run
 
     def _rows(self) -> Iterator[Row]:
-        if not hasattr(self.screen, "obey"):
+        if not hasattr(self.screen, "action_obey"):
             for active in self.screen.active_bindings.values():
                 binding, place = active.binding, cast("Widget", active.node)
                 if binding.action not in ELSEWHERE and binding.id:
@@ -70,8 +70,13 @@ class Everything(Provider):
         if chat.candidates.draw is not None:
             places["candidates"] = chat.candidates
         for key in keys.KEYS:
-            if key.place in places and key.action not in (*ELSEWHERE, *named):
+            there = key.place in places and key.action not in (*ELSEWHERE, *named)
+            if there and not (key.id.startswith("candidates.pick") and int(key.keys) > self._answers(chat)):
                 yield Row(key.help, self._keys(key.action), key.action, places[key.place])
+
+    @staticmethod
+    def _answers(chat: ChatScreen) -> int:
+        return len(chat.candidates.draw.pieces) if chat.candidates.draw is not None else 0
 
     def _keys(self, action: str) -> str:
         moved = cast("ChatScreen", self.screen).settings.keys

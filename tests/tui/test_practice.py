@@ -7,9 +7,12 @@ from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
+from tui.seats import Seat, seat
 
+from mrclassic import book
 from mrclassic.book import Entry, Turn
 from mrclassic.home import Home
+from mrclassic.store import Store
 from mrclassic.tui import practice
 from mrclassic.tui.practice import Material, Question, next_question
 
@@ -58,10 +61,10 @@ _TEXTS = st.text(alphabet="abAB ", min_size=1, max_size=3).filter(str.strip)
 
 @given(st.lists(_TEXTS, max_size=6), st.lists(_TEXTS, max_size=6), st.lists(_TEXTS, max_size=4), st.integers(0, 9))
 def test_an_evening_asks_everything_once_and_then_ends(
-    book: list[str], listed: list[str], other: list[str], turn: int
+    own: list[str], listed: list[str], other: list[str], turn: int
 ) -> None:
-    material = Material([_entry(text) for text in book], ["x"] * len(book), other, listed, other)
-    wanted = {" ".join(text.lower().split()) for text in (*book, *listed, *other)}
+    material = Material([_entry(text) for text in own], ["x"] * len(own), other, listed, other)
+    wanted = {" ".join(text.lower().split()) for text in (*own, *listed, *other)}
     seen: list[str] = []
     while (found := next_question(material, dict.fromkeys(seen, "2026"), seen, turn + len(seen))) is not None:
         assert found.source in practice.SOURCES
@@ -92,3 +95,65 @@ def test_an_empty_home_has_only_the_programs_phrasings(tmp_path: Path) -> None:
     question = next_question(found, {}, (), 0)
     assert question is not None
     assert question.source == "phrasing"
+
+
+async def test_an_evening_is_a_run_of_single_keystrokes(baby_home: Home) -> None:
+    (baby_home.root / practice.PROMPTS).write_text("first of mine\nsecond of mine\n", encoding="utf-8")
+    async with seat(baby_home) as here:
+        seen = []
+        for key in ("f11", "1", "s", "2"):
+            await here.pilot.press(key)
+            await here.until(lambda: len(here.texts) and here.candidates.draw is not None, "a question")
+            await _ready(here)
+            seen.append(here.texts[-1])
+        assert len(set(seen)) == 4, "none twice"
+        assert {"first of mine", "second of mine"} & set(seen)
+        assert here.screen.status.facts.practice == "practice: 2 of 4 answered"
+        await here.pilot.press("f11")
+        await here.until(lambda: "2 answers to 3 questions" in here.toasts, "the end")
+        assert not here.candidates.display
+        await here.idle()
+        waiting = seen[-1]
+        await here.pilot.press("f11")
+        await _ready(here)
+        assert here.texts[-1] == waiting, "what was taken back at the end is asked again"
+    with Store.open(baby_home) as store:
+        (talk,) = store.conversations.list()
+        assert talk.title.startswith("Practice, ")
+        assert [pick.kind for pick in store.picks.history() if pick.kind != "undo"] == [
+            "candidate",
+            "skip",
+            "candidate",
+        ]
+        asked = [message for message in store.conversations.messages(talk.id) if message.role == "user"]
+        assert all(message.parent is None for message in asked), "each question stands by itself"
+    entries = book.load(baby_home.book)
+    assert [entry.turns[-1].user for entry in entries] == [seen[0], seen[2]]
+    assert all(len(entry.turns) == 1 for entry in entries)
+
+
+async def test_undo_in_practice_leads_back_and_forth(baby_home: Home) -> None:
+    async with seat(baby_home) as here:
+        await here.pilot.press("f11")
+        await _ready(here)
+        first = here.texts[-1]
+        await here.pilot.press("1")
+        await here.until(lambda: here.texts[-1] != first and here.screen.focused is here.candidates, "the second")
+        await _ready(here)
+        second = here.texts[-1]
+        await here.pilot.press("backspace")
+        await here.until(lambda: here.texts == [first], "the first again")
+        assert here.screen.status.facts.practice == "practice: 0 of 2 answered"
+        await here.pilot.press("u")
+        await here.until(lambda: here.texts[-1] == second, "the second, which the undo overtook")
+        assert here.screen.status.facts.practice == "practice: 1 of 2 answered"
+        assert here.box.text == ""
+
+
+async def _ready(here: Seat) -> None:
+    """Wait for answers that can be picked: gibberish is now and then nothing at all."""
+    await here.answered()
+    while (draw := here.candidates.draw) is not None and not all(piece.text.strip() for piece in draw.pieces):
+        await here.pilot.press("r")
+        await here.until(lambda before=draw: here.candidates.draw is not before, "another draw")
+        await here.answered()

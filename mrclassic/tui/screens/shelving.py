@@ -69,7 +69,8 @@ class Shelving(Practising):
             found = await self.reading(shelf.find, self.desk.store, words)
             # Of a search that was overtaken nothing is shown: its worker was cancelled.
             self.shelf.show(found, self.conversation)
-            self.shelf.show(await self.reading(shelf.find_more, self.desk.store, words, found), self.conversation)
+            more = await self.reading(shelf.find_more, self.desk.store, words, found)
+            self.shelf.show(more, self.conversation, empty="Nothing found.")
         except LOST as error:
             self.complain("The search failed", error)
 
@@ -93,7 +94,7 @@ class Shelving(Practising):
     def action_archived(self) -> None:
         """The list of those put away, or back to the others."""
         self.desk.archived = not self.desk.archived
-        self.shelf.border_title = "Put away" if self.desk.archived else ""
+        self.find.placeholder = "Put away; search…" if self.desk.archived else "Search…"
         self.find.value = ""
         self.look()
 

@@ -15,7 +15,7 @@ from textual.widgets.option_list import Option
 from mrclassic.tui.keys import bindings
 from mrclassic.tui.visible import visible
 
-TITLE_CELLS = 20
+TITLE_CELLS = 19
 """Room for a title on one row beside its mark."""
 
 
@@ -45,18 +45,20 @@ class Conversations(OptionList):
 
     def __init__(self) -> None:
         super().__init__(id="conversations", markup=False)
-        self.border_title = "Conversations"
         self._entries: tuple[Entry, ...] = ()
         self.current: int | None = None
+        self._empty = ""
 
-    def show(self, entries: Sequence[Entry], current: int | None) -> None:
-        """Show these; the current one is marked."""
-        if tuple(entries) == self._entries and current == self.current:
+    def show(self, entries: Sequence[Entry], current: int | None, empty: str = "") -> None:
+        """Show these, the current one marked; `empty` is said where there is none."""
+        if (tuple(entries), current, empty) == (self._entries, self.current, self._empty):
             return
-        self._entries, self.current = tuple(entries), current
+        self._entries, self.current, self._empty = tuple(entries), current, empty
         kept = self.chosen
         self.clear_options()
         self.add_options([Option(_row(entry, entry.id == current), id=str(entry.id)) for entry in entries])
+        if empty and not entries:
+            self.add_option(Option(Content.assemble((f"  {empty}", "$foreground 60%")), disabled=True))
         for index, entry in enumerate(entries):
             if entry.id == (kept.id if kept is not None and self.has_focus else current):
                 self.highlighted = index
@@ -76,7 +78,7 @@ class Conversations(OptionList):
 def _row(entry: Entry, current: bool) -> Content:
     mark = ("▸ ", "$accent") if current else ("  ", "")
     title = (_cut(visible(entry.title)), "bold" if current else "")
-    return Content.assemble(mark, title, "\n", (f"  {_cut(visible(entry.detail))}", "$foreground 50%"))
+    return Content.assemble(mark, title, "\n", (f"  {_cut(visible(entry.detail))}", "$foreground 60%"))
 
 
 def _cut(title: str) -> str:

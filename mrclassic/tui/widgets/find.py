@@ -23,7 +23,7 @@ class Find(Input):
             self.kept = kept
 
     def __init__(self) -> None:
-        super().__init__(id="find", placeholder="Search…", compact=True)
+        super().__init__(id="find", placeholder="Search…", compact=True, select_on_focus=False)
         self.cursor_blink = False
 
     def action_done(self, kept: bool) -> None:

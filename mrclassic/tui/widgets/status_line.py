@@ -63,7 +63,7 @@ class StatusLine(Static):
         for text, style in parts:
             if not text:
                 continue
-            joined = Content.assemble(line, ("  ·  " if line else "", "$foreground 30%"), (text, style))
+            joined = Content.assemble(line, ("  ·  " if line else "", "$foreground 60%"), (text, style))
             if line and cell_len(joined.plain) > room:
                 break
             line = joined
