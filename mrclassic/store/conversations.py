@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -85,6 +86,10 @@ class Conversations:
     def rename(self, conversation: int, title: str) -> None:
         """Give it another title."""
         self._touch(conversation, "UPDATE conversations SET title = ? WHERE id = ?", clean(title))
+
+    def instruct(self, conversation: int, system: str) -> None:
+        """Give it other instructions; they stand before its messages whenever the model is asked."""
+        self._touch(conversation, "UPDATE conversations SET system = ? WHERE id = ?", clean(system))
 
     def archive(self, conversation: int, archived: bool = True) -> None:
         """Put it out of the list, or back."""
@@ -184,6 +189,36 @@ class Conversations:
         )
         return None if row is None else Message(*row)
 
+    def below(self, message: int) -> Message:
+        """The latest message on the branch that goes through this one: itself where nothing follows."""
+        row = self._db.row(
+            f"{_MESSAGE} WHERE retracted IS NULL AND id IN ({_BELOW}) ORDER BY id DESC LIMIT 1", (message,)
+        )
+        return self.message(message) if row is None else Message(*row)
+
+    def fork(self, message: int) -> Conversation:
+        """A new conversation that begins with the messages down to this one, under the same instructions."""
+        path = self.path(message)
+        old = self.get(path[0].conversation)
+        with self._db.transaction():
+            new, parent = self.create(old.title, old.system), None
+            for each in path:
+                parent = self.add(new.id, parent, each.role, each.content, each.origin, each.checkpoint).id
+        return self.get(new.id)
+
+    def messages(self, conversation: int) -> list[Message]:
+        """All its messages that were not undone, of every branch, in the order in which they were said."""
+        query = f"{_MESSAGE} WHERE conversation = ? AND retracted IS NULL ORDER BY id"
+        return [Message(*row) for row in self._db.rows(query, (conversation,))]
+
+    def openings(self, limit: int = 5000) -> list[tuple[str, str]]:
+        """The latest first messages of the owner's (text and moment), newest first; those taken back are left out."""
+        query = (
+            "SELECT content, created FROM messages WHERE role = 'user' AND parent IS NULL AND retracted IS NULL"
+            " ORDER BY id DESC LIMIT ?"
+        )
+        return [(str(row[0]), str(row[1])) for row in self._db.rows(query, (limit,))]
+
     def replies(self, prompt: int) -> list[Message]:
         """The replies to a message that were not undone, oldest first."""
         query = f"{_MESSAGE} WHERE parent = ? AND role = 'assistant' AND retracted IS NULL ORDER BY id"
@@ -206,15 +241,17 @@ class Conversations:
         return str(self._db.value("SELECT draft FROM conversations WHERE id = ?", (conversation,)) or "")
 
     def search(self, text: str, limit: int = 50) -> list[Hit]:
-        """Messages that hold all words of `text` (the last may be a beginning), newest first; else those that hold it
-        literally, which also finds text written without spaces between words.
+        """Messages that hold all words of `text`; where there is none, the `literally` found ones."""
+        return self.worded(text, limit) or self.literally(text, limit)
+
+    def worded(self, text: str, limit: int = 50) -> list[Hit]:
+        """Messages that hold all words of `text` (the last may be a beginning), newest first.
 
         Not ranked: the index walks backwards and stops at `limit`, while a rank would be computed for every match.
         """
-        text = clean(text).replace("\0", " ").strip()
-        if not text:
+        words = " ".join('"' + word.replace('"', '""') + '"' for word in _sought(text).split()) + "*"
+        if len(words) == 1:
             return []
-        words = " ".join('"' + word.replace('"', '""') + '"' for word in text.split()) + "*"
         rows = self._db.rows(
             """
             SELECT m.conversation, m.id, c.title, m.role, snippet(messages_fts, 0, '', '', '…', 12), m.created
@@ -222,15 +259,33 @@ class Conversations:
             WHERE messages_fts MATCH ? AND m.retracted IS NULL ORDER BY messages_fts.rowid DESC LIMIT ?""",
             (words, limit),
         )
-        rows = rows or self._db.rows(
+        return [Hit(*row) for row in rows]
+
+    def literally(self, text: str, limit: int = 50, newest: int = 100_000) -> list[Hit]:
+        """Messages that hold `text` as it is written, newest first: this also finds what is written without spaces
+        between words. No index knows it, so only the `newest` messages are read."""
+        text = _sought(text)
+        if not text:
+            return []
+        rows = self._db.rows(
             """
             SELECT m.conversation, m.id, c.title, m.role,
                 substr(m.content, max(1, instr(m.content, ?) - ?), ?), m.created
             FROM messages m JOIN conversations c ON c.id = m.conversation
-            WHERE instr(m.content, ?) > 0 AND m.retracted IS NULL ORDER BY m.id DESC LIMIT ?""",
-            (text, _SNIPPET // 4, _SNIPPET, text, limit),
+            WHERE m.id > (SELECT max(id) FROM messages) - ? AND instr(m.content, ?) > 0 AND m.retracted IS NULL
+            ORDER BY m.id DESC LIMIT ?""",
+            (text, _SNIPPET // 4, _SNIPPET, newest, text, limit),
         )
         return [Hit(*row) for row in rows]
+
+    def titled(self, words: str, limit: int = 50) -> list[Conversation]:
+        """The conversations whose title holds `words` as written, whatever their case; those in the list first."""
+        words = clean(words).strip()
+        if not words:
+            return []
+        pattern = "%" + re.sub(r"([%_\\])", r"\\\1", words) + "%"
+        query = f"{_CONVERSATION} WHERE title LIKE ? ESCAPE '\\' ORDER BY archived, updated DESC, id DESC LIMIT ?"
+        return [_conversation(row) for row in self._db.rows(query, (pattern, limit))]
 
     def spoken(self) -> Sequence[tuple[int, str]]:
         """All that the owner wrote and did not take back, in order: (conversation, text)."""
@@ -245,6 +300,10 @@ class Conversations:
         """The conversations last spoken in first."""
         query = f"{_CONVERSATION} WHERE archived = ? ORDER BY updated DESC, id DESC LIMIT ?"
         return [_conversation(row) for row in self._db.rows(query, (int(archived), limit))]
+
+
+def _sought(text: str) -> str:
+    return clean(text).replace("\0", " ").strip()
 
 
 def _conversation(row: sqlite3.Row) -> Conversation:

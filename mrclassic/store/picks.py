@@ -107,6 +107,14 @@ class Picks:
         rows = self._db.rows(f"{_PICK} WHERE {where} ORDER BY id DESC LIMIT ?", (limit,))
         return list({pick.prompt: pick for pick in map(_pick, reversed(rows))}.values())
 
+    def hashes(self, conversation: int) -> list[str]:
+        """The entries of the book that were written from a conversation, those taken back included."""
+        query = (
+            "SELECT DISTINCT p.entry_hash FROM picks p JOIN messages m ON m.id = p.prompt"
+            " WHERE m.conversation = ? AND p.entry_hash IS NOT NULL"
+        )
+        return [str(row[0]) for row in self._db.rows(query, (conversation,))]
+
     def waiting_for_book(self) -> list[Pick]:
         """Rows that the book does not show yet, oldest first."""
         return [_pick(row) for row in self._db.rows(f"{_PICK} WHERE booked = 0 ORDER BY id")]

@@ -182,7 +182,23 @@ def undone_uses(db: sqlite_utils.Database) -> None:
     db.execute("ALTER TABLE pointers ADD COLUMN undo INTEGER NOT NULL DEFAULT 0")
 
 
-MIGRATIONS: tuple[Callable[[sqlite_utils.Database], None], ...] = (first, content_of_plugins, undone_uses)
+def search_by_beginnings(db: sqlite_utils.Database) -> None:
+    """The index of messages knows how words begin: a search that follows the typing asks for little else, and among a
+    million messages a single letter takes more than a second otherwise."""
+    db.execute("DROP TABLE messages_fts")
+    db.execute(
+        "CREATE VIRTUAL TABLE messages_fts USING fts5 (content, content='messages', content_rowid='id',"
+        " tokenize='unicode61 remove_diacritics 2', prefix='1 2 3 4 5')"
+    )
+    db.execute("INSERT INTO messages_fts (messages_fts) VALUES ('rebuild')")
+
+
+MIGRATIONS: tuple[Callable[[sqlite_utils.Database], None], ...] = (
+    first,
+    content_of_plugins,
+    undone_uses,
+    search_by_beginnings,
+)
 
 
 def upgrade(database: Database) -> None:

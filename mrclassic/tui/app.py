@@ -15,11 +15,12 @@ from textual.app import App
 from mrclassic.errors import MrClassicError
 from mrclassic.tui import keys
 from mrclassic.tui.desk import Desk
+from mrclassic.tui.palette import Everything
 from mrclassic.tui.screens.chat import ChatScreen
 from mrclassic.tui.screens.help import Help
 from mrclassic.tui.store_thread import StoreThread
 from mrclassic.tui.terminal import outlasting, teach_alt_enter
-from mrclassic.tui.themes import CLASSIC_DARK, CLASSIC_LIGHT, OWN
+from mrclassic.tui.themes import CLASSIC_DARK, CONTRAST_DARK, OWN
 
 if TYPE_CHECKING:
     from textual.driver import Driver
@@ -37,6 +38,7 @@ class ClassicApp(App[int]):
     CSS_PATH: ClassVar = "app.tcss"
     TITLE = "Mr. Classic"
     BINDINGS: ClassVar = keys.bindings("app")
+    COMMANDS: ClassVar = {Everything}
 
     def __init__(self, home: Home, settings: Settings) -> None:
         super().__init__()
@@ -50,6 +52,8 @@ class ClassicApp(App[int]):
         for theme in OWN:
             self.register_theme(theme)
         self.theme = settings.ui.theme if settings.ui.theme in self.available_themes else CLASSIC_DARK.name
+        if self.no_color and self.theme == CLASSIC_DARK.name:
+            self.theme = CONTRAST_DARK.name  # without its colours the other one is grey on grey
         self._asked_to_leave = 0.0
 
     def on_mount(self) -> None:
@@ -101,11 +105,22 @@ class ClassicApp(App[int]):
         self.call_later(self.action_quit)
 
     def action_help(self) -> None:
+        self._found("helped")
         self.push_screen(Help(self.moved))
 
     def action_next_theme(self) -> None:
-        """Lamplight or daylight."""
-        self.theme = CLASSIC_LIGHT.name if self.current_theme.dark else CLASSIC_DARK.name
+        """The next of the app's own: lamplight, daylight, and both with high contrast."""
+        names = [theme.name for theme in OWN]
+        self.theme = names[(names.index(self.theme) + 1) % len(names)] if self.theme in names else names[0]
+
+    def action_command_palette(self) -> None:
+        """Everything there is, to be searched."""
+        self._found("helped")
+        super().action_command_palette()
+
+    def _found(self, what: str) -> None:
+        if isinstance(self.screen, ChatScreen):
+            self.screen.happened(what)
 
 
 def run(home: Home, settings: Settings) -> int:

@@ -5,22 +5,27 @@ Everything here runs on the store's thread (`store_thread.py`) and knows no widg
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mrclassic import lease
-from mrclassic.errors import MrClassicError
+from mrclassic.errors import MrClassicError, UsageError
+from mrclassic.tui import memory, shelf
 from mrclassic.tui.draw import Draw, restored
+from mrclassic.tui.memory import Memory
 from mrclassic.tui.nights import Listed, listed
 from mrclassic.tui.views import NOTES, Standing, View, night_words, title_of
-from mrclassic.tui.widgets.conversations import Entry
 from mrclassic.tui.widgets.history import Line
 
 if TYPE_CHECKING:
     from mrclassic.home import Home
-    from mrclassic.store import Store
+    from mrclassic.store import Pick, Store
 
+LISTED = 100
+"""Conversations listed at first, and with each step further down."""
 UNDONE = {"skip": "No longer skipped.", "flag": "The flag is taken down."}
+REDONE = {"skip": "Skipped again.", "flag": "Flagged again."}
 
 
 class Desk:
@@ -32,21 +37,77 @@ class Desk:
         self.home = home
         self.conversation: int | None = None
         self.leaf: int | None = None
+        self.listed = LISTED
+        """How many conversations the list shows."""
+        self.archived = False
+        """Whether it shows those that were put away instead."""
+        self.memory: Memory | None = None
+        self._undone: list[Pick] = []
+        """What was taken back in this session and may be taken once more, the last of it at the end."""
         self._counted: tuple[tuple[str, int, int], int] | None = None
 
     def open(self) -> View:
-        """Open the store and show the last conversation. (`standing` finishes what a crash left out of the book.)"""
+        """Open the store and show the conversation that was open, else the last. (`standing` finishes what a crash left
+        out of the book.)"""
         from mrclassic.store import Store
 
         self.store = Store.open(self.home)
+        self.memory = memory.load(self.home)
+        with suppress(UsageError):  # it has been deleted since
+            if self.memory is not None and self.memory.conversation is not None:
+                return self.show(self.store.conversations.get(self.memory.conversation).id)
+        return self.last()
+
+    def last(self) -> View:
+        """Put the conversation last spoken in on the desk."""
         last = self.store.conversations.list(limit=1)
+        if self.memory is None:
+            # Whoever has talked here before needs no tour.
+            self.memory = Memory(tour=None if last and last[0].messages else 0)
+        self.conversation = self.leaf = None
         return self.show(last[0].id) if last else View()
+
+    def remember(self, tour: int | None) -> None:
+        """Remember what is open, and how far the tour is; nothing is written where that has not changed."""
+        now = Memory(self.conversation, tour)
+        if now != self.memory:
+            memory.save(self.home, now)
+            self.memory = now
 
     def show(self, conversation: int) -> View:
         """Put a conversation on the desk."""
         self.conversation = conversation
         leaf = self.store.conversations.leaf(conversation)
         return self._view(leaf.id if leaf else None)
+
+    def at(self, message: int) -> View:
+        """Put the branch that goes through this message on the desk, down to its end."""
+        below = self.store.conversations.below(message)
+        self.conversation = below.conversation
+        return self._view(below.id)
+
+    def fork(self, message: int) -> View:
+        """A new conversation from here on. After an answer it goes on; a message of the owner's comes back to the box,
+        to be sent as it is or changed."""
+        conversations = self.store.conversations
+        chosen = conversations.message(message)
+        mine = chosen.role == "user"
+        old = conversations.get(chosen.conversation)
+        with self.store.transaction():
+            above = chosen.parent if mine else chosen.id
+            new = conversations.create(system=old.system) if above is None else conversations.fork(above)
+            conversations.rename(new.id, f"{old.title} (fork)")
+            conversations.set_draft(new.id, chosen.content if mine else "")
+        return self.show(new.id)
+
+    def instruct(self, system: str) -> View:
+        """Give this conversation other instructions."""
+        self.store.conversations.instruct(self._conversation(), system)
+        return self.reload()
+
+    def name(self, title: str) -> None:
+        """Give this conversation another title."""
+        self.store.conversations.rename(self._conversation(), title)
 
     def close(self) -> None:
         """Close the store."""
@@ -130,6 +191,7 @@ class Desk:
         from mrclassic.store import curation
 
         self.save_draw(draw)
+        self._undone.clear()
         piece = next((piece for piece in draw.pieces if piece.shown == shown), None)
         trouble = ""
         try:
@@ -147,6 +209,7 @@ class Desk:
         from mrclassic.store import curation
 
         self.save_draw(draw)
+        self._undone.clear()
         curation.skip(self.store, draw.prompt)
         self.leaf = self.store.conversations.message(draw.prompt).parent
 
@@ -172,8 +235,35 @@ class Desk:
             curation.undo(self.store, self.home, self.conversation)
         except curation.NotBookedError as error:
             trouble = str(error)
+        self._undone.append(last)
         said = UNDONE.get(last.kind, "The pick is taken back.")
         return replace(self._view(last.prompt), draft=draft, said=said, trouble=trouble)
+
+    def redo(self) -> View | None:
+        """Take what was last taken back in this conversation once more; `None` if there is nothing."""
+        from mrclassic.store import curation
+
+        here, self._undone = self._undone, []
+        while here:
+            pick = here.pop()
+            asked = self.store.conversations.message(pick.prompt)
+            if asked.conversation != self.conversation or self.store.conversations.retracted(pick.prompt):
+                continue
+            trouble = ""
+            if pick.kind == "skip":
+                curation.skip(self.store, pick.prompt)
+            elif pick.kind == "flag":
+                curation.flag(self.store, pick.prompt)
+            else:
+                try:
+                    curation.take(self.store, self.home, pick.prompt, pick.text, pick.kind, candidate=pick.candidate)
+                except curation.NotBookedError as error:
+                    trouble = str(error)
+            self._undone = here
+            standing = self.store.picks.standing(pick.prompt)
+            view = self._view(standing.message if standing and pick.kind not in REDONE else pick.prompt)
+            return replace(view, said=REDONE.get(pick.kind, "The pick is taken once more."), trouble=trouble)
+        return None
 
     def standing(self) -> Standing:
         """The facts of the status line and of the list."""
@@ -195,10 +285,7 @@ class Desk:
                 waiting=lease.awaited(self.home),
             ),
             trouble=trouble,
-            entries=tuple(
-                Entry(c.id, c.title or "New conversation", _day(c.updated))
-                for c in self.store.conversations.list(limit=100)
-            ),
+            entries=shelf.entries(self.store, self.listed, self.archived),
         )
 
     def nights(self) -> tuple[Listed, ...]:
@@ -232,24 +319,22 @@ class Desk:
         last = self.store.picks.last(self.conversation)
         skipped = prompt is not None and last is not None and (last.kind, last.prompt) == ("skip", prompt.id)
         self.leaf = prompt.parent if skipped and prompt else leaf
-        lines = [Line(m.role, m.content, NOTES.get(m.origin, "")) for m in path]
+        lines = [Line(m.role, m.content, NOTES.get(m.origin, ""), m.id) for m in path]
         if skipped:
             lines[-1], prompt = replace(lines[-1], note="skipped"), None
+        talk = self.store.conversations.get(self.conversation)
+        if talk.system:
+            lines.insert(0, Line("system", talk.system))
         candidates = self.store.candidates.for_prompt(prompt.id) if prompt else []
         return View(
             conversation=self.conversation,
+            title=talk.title,
+            system=talk.system,
             lines=tuple(lines),
             prompt=prompt.id if prompt else None,
             draw=restored(prompt.id, candidates) if prompt and candidates else None,
             draft=self.store.conversations.draft(self.conversation),
         )
-
-
-def _day(stamp: str) -> str:
-    """A UTC time stamp as a day and minute of the owner's clock."""
-    from datetime import datetime
-
-    return datetime.fromisoformat(stamp).astimezone().strftime("%d %b %H:%M").lstrip("0")
 
 
 def _known(*values: float | None) -> float:

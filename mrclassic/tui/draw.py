@@ -8,7 +8,7 @@ at the same prompt finds every card where it was.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
     from mrclassic.mind.protocol import Delta
     from mrclassic.store.candidates import Candidate
+
+TEMPERATURE = 0.7
+"""What a model is drawn at where neither the owner nor its makers say."""
+WARMER = 0.3
+"""So much warmer a single candidate is drawn again."""
+HOTTEST = 2.0
 
 
 @dataclass
@@ -55,6 +61,8 @@ class Draw:
     number: int = 1
     """Which draw for this prompt this is; drawing again counts on."""
     checkpoint: str | None = None
+    only: int | None = None
+    """The one of `pieces` that is drawn; the others stand already. `None`: all are."""
     stored: bool = False
     pieces: list[Piece] = field(default_factory=list)
 
@@ -64,7 +72,7 @@ class Draw:
 
     def feed(self, delta: Delta) -> Piece:
         """Take one delta in; returns the candidate that it changed."""
-        piece = self.pieces[delta.index]
+        piece = self.pieces[delta.index if self.only is None else self.only]
         if delta.restart:
             piece.text, piece.finish_reason, piece.duplicate = "", None, False
         piece.text += delta.text
@@ -94,6 +102,18 @@ class Draw:
         twins = [other for other in self.pieces if other.done and other.text.strip() == piece.text.strip()]
         first = min(twins, key=lambda other: (other.duplicate, other.shown))
         return None if first is piece else first.shown
+
+
+def again(draw: Draw, shown: int, seed: int) -> Draw:
+    """The same candidates in their places but one, which is to be drawn anew, and warmer than it was: asked in the same
+    way a model says the same."""
+    pieces = [replace(piece, id=None) for piece in draw.pieces]
+    place = next(place for place, piece in enumerate(pieces) if piece.shown == shown)
+    before = pieces[place]
+    asked = next((value for value in (before.temperature, draw.temperature) if value is not None), TEMPERATURE)
+    pieces[place] = Piece(before.slot, shown)
+    warmer = max(draw.temperature or 0.0, min(asked + WARMER, HOTTEST))
+    return replace(draw, seed=seed, temperature=warmer, only=place, stored=False, number=draw.number + 1, pieces=pieces)
 
 
 def shuffled(prompt: int, number: int, n: int) -> list[int]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mrclassic.errors import MrClassicError
 from mrclassic.mind.protocol import CONTEXT_EXCEEDED, MindError
-from mrclassic.tui.draw import Draw
+from mrclassic.tui.draw import Draw, again
 
 if TYPE_CHECKING:
     from mrclassic.home import Home
@@ -35,6 +35,10 @@ class MindLink:
         self._client: MindClient | None = None
         self._rousing = asyncio.Lock()
         self.state = WAKING
+        self.count = settings.chat.candidates
+        """How many candidates the next draw has."""
+        self.temperature = settings.chat.temperature
+        """At which it is drawn; `None`: as the model's makers advise."""
         self.trouble = ""
         """The sentence of the last failure; empty while all is well."""
 
@@ -52,10 +56,12 @@ class MindLink:
         return self.ready
 
     def new_draw(self, prompt: int, number: int = 1) -> Draw:
-        """An empty draw for a prompt, by the owner's settings, with a seed of its own."""
-        chat = self._settings.chat
-        seed = random.SystemRandom().randrange(SEEDS)
-        return Draw(prompt, chat.candidates, seed, chat.temperature, chat.top_p, number=number)
+        """An empty draw for a prompt, as the owner wants it now, with a seed of its own."""
+        return Draw(prompt, self.count, _seed(), self.temperature, self._settings.chat.top_p, number=number)
+
+    def another(self, draw: Draw, shown: int) -> Draw:
+        """The same draw, one candidate of which is to be drawn again."""
+        return again(draw, shown, _seed())
 
     async def fill(self, draw: Draw, messages: Sequence[dict[str, str]]) -> str:
         """Stream the candidates into `draw`; returns what the owner should know, mostly nothing. Raises `MindError`."""
@@ -66,7 +72,7 @@ class MindLink:
             client = await self._connect()
             stream = client.stream(
                 messages,
-                n=draw.n,
+                n=draw.n if draw.only is None else 1,
                 temperature=draw.temperature,
                 top_p=draw.top_p,
                 top_k=chat.top_k,
@@ -110,6 +116,10 @@ class MindLink:
     def _become(self, state: str, trouble: str = "") -> None:
         self.state, self.trouble = state, trouble
         self._changed()
+
+
+def _seed() -> int:
+    return random.SystemRandom().randrange(SEEDS)
 
 
 async def _in_the_background(work: Callable[..., None], *args: object) -> None:

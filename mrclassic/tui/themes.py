@@ -73,4 +73,47 @@ CLASSIC_LIGHT = Theme(
     },
 )
 
-OWN = (CLASSIC_DARK, CLASSIC_LIGHT)
+
+def _contrast(name: str, ink: str, paper: str, mark: str, faint: str) -> Theme:
+    """Ink on paper and one colour for what matters: every text stands at 5 : 1 against its ground, most at 7 : 1."""
+    dark = paper == "#000000"
+    return Theme(
+        name=name,
+        primary=mark,
+        secondary=mark,
+        accent=mark,
+        foreground=ink,
+        background=paper,
+        surface=paper,
+        panel=faint,
+        success="#87ff87" if dark else "#005f00",
+        warning="#ffd75f" if dark else "#5f3700",
+        error="#ffafaf" if dark else "#870000",
+        dark=dark,
+        variables={
+            "text-muted": ink,
+            "text-disabled": ink,
+            "input-cursor-background": ink,
+            "input-cursor-foreground": paper,
+            "input-selection-background": faint,
+            "block-cursor-background": mark,
+            "block-cursor-foreground": paper,
+            "block-cursor-text-style": "bold",
+            "block-cursor-blurred-background": faint,
+            "block-cursor-blurred-foreground": ink,
+            "border": mark,
+            "border-blurred": ink,
+            "scrollbar": ink,
+            "scrollbar-hover": mark,
+            "scrollbar-active": mark,
+            "scrollbar-background": paper,
+            "scrollbar-background-hover": paper,
+            "scrollbar-background-active": paper,
+        },
+    )
+
+
+CONTRAST_DARK = _contrast("classic-contrast", ink="#ffffff", paper="#000000", mark="#ffd75f", faint="#1c1c1c")
+CONTRAST_LIGHT = _contrast("classic-contrast-light", ink="#000000", paper="#ffffff", mark="#00005f", faint="#eeeeee")
+
+OWN = (CLASSIC_DARK, CLASSIC_LIGHT, CONTRAST_DARK, CONTRAST_LIGHT)

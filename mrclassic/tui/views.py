@@ -20,6 +20,9 @@ class View:
     """One conversation as it stands."""
 
     conversation: int | None = None
+    title: str = ""
+    system: str = ""
+    """What the model is told before everything that is said."""
     lines: tuple[Line, ...] = ()
     prompt: int | None = None
     """The user's message that still waits for an answer."""

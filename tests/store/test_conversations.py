@@ -107,6 +107,51 @@ def test_search_takes_any_text(store: Store, text: str) -> None:
     assert isinstance(store.conversations.search(text), list)
 
 
+def test_titles_are_searched_as_written(store: Store) -> None:
+    rain = store.conversations.create("100% Rain_fall")
+    store.conversations.create("rain")
+    assert [talk.id for talk in store.conversations.titled("rain_F")] == [rain.id]
+    assert [talk.id for talk in store.conversations.titled("0%")] == [rain.id]
+    assert store.conversations.titled("r_in") == store.conversations.titled(" ") == []
+
+
+def test_what_no_index_knows_is_read_among_the_newest(store: Store, talk: Talk) -> None:
+    old, new = talk.ask("你好吗"), talk.ask("你好")
+    assert [hit.message for hit in store.conversations.literally("好")] == [new.id, old.id]
+    assert [hit.message for hit in store.conversations.literally("好", newest=1)] == [new.id]
+
+
+def test_a_fork_is_a_conversation_of_its_own(store: Store, talk: Talk) -> None:
+    first = talk.ask("one")
+    reply = store.conversations.add(first.conversation, first.id, "assistant", "1", origin="candidate", checkpoint="c1")
+    store.conversations.instruct(first.conversation, "Be brief.")
+    after = talk.ask("two", first.conversation)
+    fork = store.conversations.fork(reply.id)
+    assert (fork.system, fork.messages) == ("Be brief.", 2)
+    copied = store.conversations.messages(fork.id)
+    assert [(m.role, m.content, m.origin, m.checkpoint) for m in copied] == [
+        ("user", "one", "user", None),
+        ("assistant", "1", "candidate", "c1"),
+    ]
+    assert [message.parent for message in copied] == [None, copied[0].id]
+    store.conversations.delete(first.conversation)
+    assert store.conversations.messages(fork.id) == copied
+    assert after.id not in [message.id for message in copied]
+
+
+def test_the_end_of_a_branch_and_what_was_asked_first(store: Store, talk: Talk) -> None:
+    root = talk.ask("one")
+    left = store.conversations.add(root.conversation, root.id, "assistant", "1")
+    below = store.conversations.add(root.conversation, left.id, "user", "and?")
+    other = store.conversations.add(root.conversation, None, "user", "other")
+    assert store.conversations.below(root.id) == below
+    assert store.conversations.below(other.id) == other
+    assert [text for text, _ in store.conversations.openings()] == ["other", "one"]
+    assert [text for text, _ in store.conversations.openings(1)] == ["other"]
+    curation.withdraw(store, other.id, "")
+    assert [text for text, _ in store.conversations.openings()] == ["one"]
+
+
 def test_deleting_really_deletes(home: Home, store: Store, talk: Talk) -> None:
     secret, candidate = "xylophonequark", "zanzibarmolecule"
     kept = talk.ask("keep me")

@@ -5,13 +5,14 @@ This file is the layout and the keys; what happens to a message, a draw and a pi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on, work
 from textual.app import ComposeResult
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 from textual.widgets import TextArea
 from textual.worker import WorkerCancelled, WorkerFailed
@@ -19,19 +20,24 @@ from textual.worker import WorkerCancelled, WorkerFailed
 from mrclassic.tui.keys import bindings
 from mrclassic.tui.lesson import Lessons
 from mrclassic.tui.mind_link import READY
-from mrclassic.tui.screens.flow import LOST, Flow
+from mrclassic.tui.screens.commanding import Commanding
+from mrclassic.tui.screens.flow import LOST
 from mrclassic.tui.widgets.answer_box import AnswerBox
 from mrclassic.tui.widgets.candidates import SIDE_BY_SIDE, Candidates
 from mrclassic.tui.widgets.conversations import Conversations
+from mrclassic.tui.widgets.find import Find
 from mrclassic.tui.widgets.hints import Hints
 from mrclassic.tui.widgets.history import History
+from mrclassic.tui.widgets.offers import Offers
 from mrclassic.tui.widgets.status_line import StatusLine
+from mrclassic.tui.widgets.tour import Tour
 
 if TYPE_CHECKING:
     from mrclassic.home import Home
     from mrclassic.settings import Settings
     from mrclassic.tui.desk import Desk
     from mrclassic.tui.store_thread import StoreThread
+    from mrclassic.tui.views import View
 
 DRAFT_EVERY = 0.5
 """Seconds between two savings of what is being typed: this much can be lost in a crash."""
@@ -42,7 +48,7 @@ LIST_FROM = 80
 """Columns from which the list of conversations is shown without being asked for."""
 
 
-class ChatScreen(Flow):
+class ChatScreen(Commanding):
     """The one screen that is always there."""
 
     BINDINGS: ClassVar = bindings("chat")
@@ -53,7 +59,10 @@ class ChatScreen(Flow):
 
     def __init__(self, desk: Desk, thread: StoreThread, home: Home, settings: Settings) -> None:
         super().__init__(desk, thread, home, settings)
-        self.shelf = Conversations()
+        self.side = Vertical(self.find, self.shelf, id="side")
+        self.tour = Tour()
+        self.offers = Offers()
+        self.box.offered = lambda: self.offers.chosen
         self.status = StatusLine()
         self.hints = Hints(settings.keys)
         self.lessons = Lessons(home, settings)
@@ -62,9 +71,11 @@ class ChatScreen(Flow):
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="upper"):
-            yield self.shelf
+            yield self.side
             yield self.history
         yield self.candidates
+        yield self.tour
+        yield self.offers
         yield self.box
         yield self.status
         yield self.hints
@@ -85,7 +96,16 @@ class ChatScreen(Flow):
         self.workers.cancel_all()
         await self.keep_draft()
         await self.mind.close()
+        await self._remember()
+        self.opened = False
+        await self.reading.close()
         await self.thread.close()
+
+    async def _remember(self) -> None:
+        """What is open, and the tour, for the next time. A disk that does not take it is told of elsewhere."""
+        if self.opened:
+            with suppress(*LOST):
+                await self.thread(self.desk.remember, self.tour.step)
 
     # What is shown around the conversation
 
@@ -109,7 +129,8 @@ class ChatScreen(Flow):
         self.status.say(
             checkpoint=standing.checkpoint, waiting=standing.waiting, night=standing.night, book=standing.trouble
         )
-        self.shelf.show(standing.entries, self.conversation)
+        self.list_shown(standing.entries)
+        await self._remember()
         if self.lessons.due(standing.waiting, self._quiet()):
             self.give_lesson(standing.waiting)
 
@@ -142,11 +163,14 @@ class ChatScreen(Flow):
         waiting = self.candidates.draw
         place = "box"
         if isinstance(focused, Candidates):
-            place = "failed" if self.candidates.note else "candidates"
+            waits = "candidates" if self.tally is None else "practice"
+            place = "failed" if self.candidates.note else waits
         elif isinstance(focused, History):
             place = "history"
         elif isinstance(focused, Conversations):
             place = "list"
+        elif isinstance(focused, Find):
+            place = "find"
         elif waiting is not None:
             place = "answer"
         self.hints.show(place, len(waiting.pieces) if waiting else 0)
@@ -167,8 +191,8 @@ class ChatScreen(Flow):
 
     def action_conversations(self) -> None:
         """Show the list and go there, or hide it."""
-        self._choose_list(not self.shelf.display)
-        if self.shelf.display:
+        self._choose_list(not self.side.display)
+        if self.side.display:
             self.set_focus(self.shelf)
         else:
             self.action_write()
@@ -177,7 +201,11 @@ class ChatScreen(Flow):
         self._list_choice = shown
         self.set_class(shown is True, "-list-shown")
         self.set_class(shown is False, "-list-hidden")
-        self.shelf.display = self.size.width >= LIST_FROM if shown is None else shown
+        self.side.display = self.size.width >= LIST_FROM if shown is None else shown
+
+    def open_list(self) -> None:
+        if not self.side.display:
+            self._choose_list(True)
 
     def on_resize(self, event: events.Resize) -> None:
         self._choose_list(self._list_choice)
@@ -186,7 +214,10 @@ class ChatScreen(Flow):
     async def open_conversation(self, event: Conversations.Opened) -> None:
         if self.size.width < LIST_FROM:
             self._choose_list(None)
-        await self.switch(lambda: self.desk.show(event.conversation))
+        message = event.message
+        await self.switch(lambda: self.desk.show(event.conversation) if message is None else self.desk.at(message))
+        if message is not None:
+            self.history.find(message)
 
     async def action_new(self) -> None:
         """Begin a new conversation."""
@@ -195,10 +226,20 @@ class ChatScreen(Flow):
             return
         await self.switch(self.desk.fresh)
 
-    def action_write(self) -> None:
-        """To the place where something can be done: the answers if some wait, else the box."""
-        target: Widget = self.candidates if self.candidates.display else self.box
-        self.set_focus(target)
+    async def switch(self, find: Callable[[], View]) -> None:
+        self.leave_practice()
+        await super().switch(find)
+
+    def happened(self, what: str) -> None:
+        if what == "opened" and self.desk.memory is not None:
+            self.tour.go(self.desk.memory.tour)
+        self.tour.done(what)
+
+    def tallied(self) -> None:
+        self.status.say(practice="" if self.tally is None else str(self.tally))
+        self.candidates.prefix = "" if self.tally is None else f"Practice {self.tally.asked}. "
+        if self.tally is not None:
+            self.tour.done("practised")
 
     def action_own_answer(self) -> None:
         """To the answer box, to write an answer of one's own."""

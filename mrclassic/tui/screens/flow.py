@@ -15,13 +15,12 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from textual import on, work
-from textual.notifications import SeverityLevel
-from textual.screen import Screen
 
 from mrclassic.errors import MrClassicError
 from mrclassic.mind.protocol import CONTEXT_EXCEEDED, MindError, well_formed
 from mrclassic.tui.draw import Draw, Piece
 from mrclassic.tui.mind_link import MindLink
+from mrclassic.tui.screens.saying import Saying
 from mrclassic.tui.views import NOTES, View
 from mrclassic.tui.visible import visible
 from mrclassic.tui.widgets.answer_box import AnswerBox
@@ -39,12 +38,10 @@ LOST = (MrClassicError, OSError, sqlite3.Error)
 """What a full disk, a vanished home or a locked database raise."""
 TWICE_WITHIN = 2.0
 """Seconds in which a second Escape leaves the answers without a pick."""
-COMPLAINT = 10.0
-"""Seconds for which a failure is shown."""
 BOOK_WAITS = "Not in the book yet"
 
 
-class Flow(Screen[None]):
+class Flow(Saying):
     """The conversation's course; `ChatScreen` gives it a face."""
 
     def __init__(self, desk: Desk, thread: StoreThread, home: Home, settings: Settings) -> None:
@@ -66,7 +63,6 @@ class Flow(Screen[None]):
         self._aside = ""
         """A message that an undo overtook; it comes back to the box after the next pick."""
         self._left_at = 0.0
-        self._complained: dict[str, float] = {}
 
     def mind_changed(self) -> None:
         """The model's state changed."""
@@ -75,9 +71,23 @@ class Flow(Screen[None]):
         """Bring the hint line up to date."""
         raise NotImplementedError
 
+    def action_write(self) -> None:
+        """To the place where something can be done: the answers if some wait, else the box."""
+        self.set_focus(self.candidates if self.candidates.display else self.box)
+
     def look(self) -> object:
         """Bring status line and list up to date."""
         raise NotImplementedError
+
+    def heard(self, text: str) -> str | None:
+        """What is to be said of what was entered; `None` where it was a command and has been obeyed."""
+        return text
+
+    def happened(self, what: str) -> None:
+        """The owner has done something that the tour tells of."""
+
+    async def went_on(self, prompt: int, answered: bool) -> None:
+        """The message in front of the owner has been answered or skipped, and that is stored."""
 
     def become(self, mode: str, shown: int = 0) -> None:
         """Change what the box is for."""
@@ -98,6 +108,7 @@ class Flow(Screen[None]):
             return
         await self.show(view, keep=True)
         self.opened = True
+        self.happened("opened")
         self.look()
 
     async def switch(self, find: Callable[[], View]) -> None:
@@ -107,7 +118,7 @@ class Flow(Screen[None]):
         try:
             view = await self.thread(find)
         except LOST as error:
-            self._complain("The conversation could not be opened", error)
+            self.complain("The conversation could not be opened", error)
             return
         await self.show(view)
         self.look()
@@ -147,8 +158,10 @@ class Flow(Screen[None]):
     @on(AnswerBox.Sent)
     def sent(self, event: AnswerBox.Sent) -> None:
         """Enter in the box: a message, or an answer of the owner's own."""
-        text = well_formed(event.text)
         self.box.handed_over = False
+        text = self.heard(well_formed(event.text))
+        if text is None:
+            return
         if not text.strip():
             self.say("Nothing to send yet: write something first.", timeout=3)
             self._give_back(text)
@@ -163,22 +176,23 @@ class Flow(Screen[None]):
             self._give_back(text)
         else:
             self._sending = True
-            self.history.add(Line("user", text))
             self.draft_changed = False
-            self._send(text)
+            self._send(text, self.history.add(Line("user", text)))
 
     @work(group="store")
-    async def _send(self, text: str) -> None:
+    async def _send(self, text: str, said: Bubble) -> None:
         try:
             prompt = await self.thread(self.desk.send, text)
         except LOST as error:
             self.history.take_back()
             self._give_back(text)
-            self._complain("The message could not be stored, so it is back in the box", error)
+            self.complain("The message could not be stored, so it is back in the box", error)
             return
         finally:
             self._sending = False
+        said.message = prompt
         self.conversation = self.desk.conversation
+        self.happened("sent")
         self.become("typed")
         await self._start_draw(self.mind.new_draw(prompt))
         if not self.box.text:
@@ -208,7 +222,7 @@ class Flow(Screen[None]):
         try:
             await self.thread(self.desk.save_draw, draw)
         except LOST as error:
-            self._complain("The answers could not be stored", error)
+            self.complain("The answers could not be stored", error)
 
     async def _withdraw(self, draw: Draw, why: str) -> None:
         """The message is longer than the model reads: back into the box with it."""
@@ -224,7 +238,7 @@ class Flow(Screen[None]):
         try:
             await self.thread(self.desk.withdraw, draw.prompt, self.box.text)
         except LOST as error:
-            self._complain("The draft could not be stored", error)
+            self.complain("The draft could not be stored", error)
 
     async def action_redraw(self) -> None:
         """All candidates again; the ones before stay stored."""
@@ -232,6 +246,15 @@ class Flow(Screen[None]):
         if before is not None:
             await self._start_draw(self.mind.new_draw(before.prompt, before.number + 1))
             self.set_focus(self.candidates)
+
+    async def action_redraw_one(self) -> None:
+        """The highlighted candidate again, warmer; the others stay."""
+        draw, piece = self.candidates.draw, self.candidates.chosen
+        if draw is None or piece is None or not draw.done:
+            self.say("Wait until all answers are written.", timeout=3)
+            return
+        await self.candidates.show(self.mind.another(draw, piece.shown), piece.shown)
+        self._draw(self.candidates.draw or draw)
 
     # Picking
 
@@ -270,7 +293,7 @@ class Flow(Screen[None]):
         try:
             trouble = await self.thread(self.desk.take, draw, text, kind, piece.shown if piece else None)
         except LOST as error:
-            self._complain("The pick could not be stored, so it is not taken", error)
+            self.complain("The pick could not be stored, so it is not taken", error)
             self.picked = False
             # A card can be picked again; words of the owner's own are nowhere else.
             if kind != "candidate":
@@ -281,8 +304,11 @@ class Flow(Screen[None]):
                 self.become("typed")
                 self.set_focus(self.box if self.box.text else self.candidates)
         else:
+            answer.message = self.desk.leaf
+            self.happened("picked")
             if trouble:
                 self.say(trouble, title=BOOK_WAITS, severity="warning", timeout=10)
+            await self.went_on(draw.prompt, answered=True)
         self.draft_changed = bool(self.box.text)
         self.look()
 
@@ -315,7 +341,9 @@ class Flow(Screen[None]):
         try:
             await self.thread(self.desk.skip, draw)
         except LOST as error:
-            self._complain("The skip could not be stored", error)
+            self.complain("The skip could not be stored", error)
+            return
+        await self.went_on(draw.prompt, answered=False)
 
     def action_leave_candidates(self) -> None:
         """Escape: once says what twice will do."""
@@ -339,7 +367,7 @@ class Flow(Screen[None]):
         try:
             await self.thread(self.desk.flag, draw)
         except LOST as error:
-            self._complain("The flag could not be stored", error)
+            self.complain("The flag could not be stored", error)
         else:
             self.say("Flagged for later.", timeout=2)
 
@@ -352,7 +380,7 @@ class Flow(Screen[None]):
         try:
             view = await self.thread(self.desk.undo)
         except LOST as error:
-            self._complain("The pick could not be taken back", error)
+            self.complain("The pick could not be taken back", error)
             await self._reload()
             return
         if view is None:
@@ -362,6 +390,29 @@ class Flow(Screen[None]):
         if waiting is not None and waiting.prompt != view.prompt and self.history.bubbles:
             self._aside = self.history.bubbles[-1].text
         self.picked = False
+        self.happened("undone")
+        await self.show(view)
+        self.say(view.said, timeout=3)
+        if view.trouble:
+            self.say(view.trouble, title=BOOK_WAITS, severity="warning", timeout=10)
+        self.look()
+
+    async def action_redo(self) -> None:
+        """Take what was last taken back once more."""
+        if not self.opened:
+            return
+        await self.keep_draft()
+        try:
+            view = await self.thread(self.desk.redo)
+        except LOST as error:
+            self.complain("The pick could not be taken once more", error)
+            await self._reload()
+            return
+        if view is None:
+            self.say("Nothing that was taken back can be taken once more.", timeout=3)
+            return
+        self.workers.cancel_group(self, "draw")
+        self.picked = True
         await self.show(view)
         self.say(view.said, timeout=3)
         if view.trouble:
@@ -379,22 +430,9 @@ class Flow(Screen[None]):
             await self.thread(self.desk.save_draft, self.box.text)
         except LOST as error:
             self.draft_changed = True
-            self._complain("What you are typing could not be saved", error)
+            self.complain("What you are typing could not be saved", error)
         self.conversation = self.desk.conversation
-
-    def say(
-        self, sentence: str, *, title: str = "", severity: SeverityLevel = "information", timeout: float = 4
-    ) -> None:
-        """A sentence in the corner, as it is: what a model or a file put into it is no markup."""
-        self.notify(visible(sentence), title=title, severity=severity, timeout=timeout, markup=False)
 
     def _give_back(self, text: str) -> None:
         """Put a text into the box again, before what has been typed since."""
         self.box.put(text if self.box.text in ("", text) else f"{text}\n{self.box.text}")
-
-    def _complain(self, what: str, error: BaseException) -> None:
-        """Say what failed; not again while it can still be read, for drafts are saved twice a second."""
-        sentence, now = f"{what}: {error}", monotonic()
-        if now - self._complained.get(sentence, -COMPLAINT) >= COMPLAINT:
-            self._complained[sentence] = now
-            self.say(sentence, severity="error", timeout=COMPLAINT)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from textual.events import Key, Paste
 from textual.message import Message
 from textual.widgets import TextArea
 
+from mrclassic.tui.commands import Offer
 from mrclassic.tui.keys import bindings, keys_of
 from mrclassic.tui.visible import visible
 
@@ -31,6 +32,13 @@ class AnswerBox(TextArea):
             super().__init__()
             self.text = text
 
+    class Walked(Message):
+        """Another of the offers is to be highlighted."""
+
+        def __init__(self, by: int) -> None:
+            super().__init__()
+            self.by = by
+
     class EmptyBackspace(Message):
         """Backspace was pressed in a box in which nothing has been written since the last message or pick."""
 
@@ -41,13 +49,15 @@ class AnswerBox(TextArea):
             show_line_numbers=False,
             tab_behavior="focus",
             highlight_cursor_line=False,
-            placeholder="Write here. Enter sends, Ctrl+J begins a new line.",
+            placeholder="Write here. Enter sends, Ctrl+J begins a new line, / is a command.",
         )
         self.cursor_blink = False
         self.mode = "message"
         self.untouched = True
         self.handed_over = False
         """A text has left the box and has not arrived yet: no moment to save an empty draft."""
+        self.offered: Callable[[], Offer | None] = lambda: None
+        """How a command that is being typed would be completed."""
         self._own = {key: name for name in ("send", "newline") for key in keys_of(f"box.{name}", moved)}
         self.become("message")
 
@@ -67,13 +77,29 @@ class AnswerBox(TextArea):
         # A binding is asked only after the key has bubbled up to the app. What is typed on meanwhile would overtake it,
         # so the two keys whose place in the text matters are looked at here.
         action = self._own.get(event.key)
-        if action is not None:
+        offer = self.offered()
+        if offer is not None and self._completes(offer, event.key, action):
+            event.stop()
+            event.prevent_default()
+        elif action is not None:
             event.stop()
             event.prevent_default()
             await self.run_action(action)
         elif event.key == "enter":
             # Without this TextArea would begin a new line, whatever Enter has been moved to.
             event.prevent_default()
+
+    def _completes(self, offer: Offer, key: str, action: str | None) -> bool:
+        """What Tab, the arrows and Enter do while a command is being typed; false where they mean the usual."""
+        if key in ("up", "down"):
+            self.post_message(self.Walked(1 if key == "down" else -1))
+        elif key == "tab" or (action == "send" and offer.text.strip() != self.text.strip()):
+            self.put(offer.text)
+            if key != "tab" and offer.whole and not offer.text.endswith(" "):
+                self.action_send()
+        else:
+            return False
+        return True
 
     async def _on_paste(self, event: Paste) -> None:
         event.text = visible(event.text)

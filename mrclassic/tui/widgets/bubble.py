@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.message import Message
 from textual.widgets import Static
 
 from mrclassic.tui.widgets.prose import prose
@@ -14,8 +15,16 @@ NAMES = {"user": "You", "assistant": "Mr. Classic", "system": "Instructions"}
 class Bubble(Vertical):
     """A message; `note` is a quiet word beside the name (`your own answer`, `skipped`)."""
 
-    def __init__(self, role: str, text: str, note: str = "") -> None:
+    class Clicked(Message):
+        """The message was clicked."""
+
+        def __init__(self, said: Bubble) -> None:
+            super().__init__()
+            self.said = said
+
+    def __init__(self, role: str, text: str, note: str = "", message: int | None = None) -> None:
         super().__init__(classes=f"bubble -{role}")
+        self.message = message
         self.role = role
         self.text = text
         self.note = note
@@ -24,6 +33,9 @@ class Bubble(Vertical):
         yield Static(self._heading(), classes="bubble--name", markup=False)
         # What the owner typed is shown as typed; only answers may be Markdown.
         yield prose(self.text, markdown=self.role == "assistant")
+
+    def on_click(self) -> None:
+        self.post_message(self.Clicked(self))
 
     def mark(self, note: str) -> None:
         """Put a quiet word beside the name and dim the message."""

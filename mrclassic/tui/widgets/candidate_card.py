@@ -5,6 +5,8 @@ While it streams it is a plain `Static`, repainted a few times a second: five li
 
 from __future__ import annotations
 
+import math
+
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.events import Click
@@ -52,10 +54,10 @@ class CandidateCard(Horizontal):
             self.border_title = f" {shown} "
             self._digit.update(str(shown))
 
-    def paint(self, piece: Piece, twin: int | None) -> bool:
-        """Show the candidate as it is now; true if it needs more or fewer rows than before."""
+    def paint(self, piece: Piece, twin: int | None, details: bool = False) -> bool:
+        """Show the candidate as it is now, with its figures or without; true if it needs more or fewer rows."""
         width = self._text.content_size.width
-        state = (piece.text, piece.finish_reason, twin, width)
+        state = (piece.text, piece.finish_reason, twin, width, details)
         if state == self._painted:
             return False
         self._painted = state
@@ -63,7 +65,7 @@ class CandidateCard(Horizontal):
         self._text.update(text, layout=False)
         rows = self._text.visual.get_height(self._text.styles.get_rules(), width) if width else 1
         grown, self.rows = rows != self.rows, rows
-        note = _note(piece, twin)
+        note = "  ".join(filter(None, (_note(piece, twin), _figures(piece) if details else "")))
         if note != self._said:
             self._said = note
             self.border_subtitle = note
@@ -79,6 +81,14 @@ class CandidateCard(Horizontal):
     def on_click(self, event: Click) -> None:
         event.stop()
         self.post_message(self.Clicked(self.shown, event.chain >= 2))
+
+
+def _figures(piece: Piece) -> str:
+    """Its length in tokens, and the mean log-probability of one (0 is certain; a server of another kind says none)."""
+    if not piece.tokens:
+        return ""
+    each = "" if math.isnan(piece.logprob) else f", {piece.logprob / piece.tokens:.2f} each".replace("-", "−")
+    return f"{piece.tokens} {'token' if piece.tokens == 1 else 'tokens'}{each}"
 
 
 def _note(piece: Piece, twin: int | None) -> str:

@@ -38,6 +38,10 @@ class Candidates(Vertical, can_focus=True):
         self.highlighted = 1
         self.note = ""
         self.waking = False
+        self.prefix = ""
+        """Stands before what is said of the draw."""
+        self.details = False
+        """Whether length and log-probability of each answer are shown."""
         self._head = Static("", id="candidates--note", markup=False)
         self._cards = [CandidateCard() for _ in range(count)]
         """Kept from draw to draw: mounting them anew would cost a tenth of a second."""
@@ -53,7 +57,12 @@ class Candidates(Vertical, can_focus=True):
         self.display = False
         self.set_interval(1 / REPAINTS_PER_SECOND, self.repaint_cards)
 
-    async def show(self, draw: Draw) -> None:
+    @property
+    def chosen(self) -> Piece | None:
+        """The highlighted candidate."""
+        return self._piece(self.highlighted)
+
+    async def show(self, draw: Draw, highlighted: int | None = None) -> None:
         """Show this draw; it may still be streaming, and is repainted while it does."""
         self.draw = draw
         self.note = ""
@@ -71,7 +80,7 @@ class Candidates(Vertical, can_focus=True):
             self.remove_class("-failed")
             self.display = True
             self.repaint_cards()
-            self._highlight(draw.by_position[0].shown)
+            self._highlight(highlighted or draw.by_position[0].shown)
 
     def fail(self, sentence: str) -> None:
         """Say why there are no answers."""
@@ -88,10 +97,10 @@ class Candidates(Vertical, can_focus=True):
         """Bring the cards up to date with the draw."""
         if self.draw is None or not self.display:
             return
-        grown = [card.paint(piece, self.draw.same_as(piece)) for card, piece in self._pairs()]
+        grown = [card.paint(piece, self.draw.same_as(piece), self.details) for card, piece in self._pairs()]
         if any(grown) or not self._rows:
             self._even()
-        head = self.note or self._state()
+        head = self.note or self.prefix + self._state()
         if head != str(self._head.content):
             self._head.update(head)
 
@@ -159,6 +168,17 @@ class Candidates(Vertical, can_focus=True):
 
     def action_take(self) -> None:
         self.action_pick(self.highlighted)
+
+    def action_details(self) -> None:
+        """Show or hide how long and how likely each answer is."""
+        self.details = not self.details
+        self.repaint_cards()
+
+    def action_copy(self) -> None:
+        """Copy the highlighted answer, through the terminal (OSC 52), which also works over ssh."""
+        if self.chosen is not None:
+            self.app.copy_to_clipboard(self.chosen.text)
+            self.notify("Copied.", timeout=2)
 
     def action_edit(self) -> None:
         piece = self._piece(self.highlighted)

@@ -15,7 +15,7 @@ from textual.widgets.option_list import Option
 from mrclassic.tui.keys import bindings
 from mrclassic.tui.visible import visible
 
-TITLE_CELLS = 20
+TITLE_CELLS = 19
 """Room for a title on one row beside its mark."""
 
 
@@ -26,6 +26,8 @@ class Entry:
     id: int
     title: str
     detail: str
+    message: int | None = None
+    """The message that a search found in it."""
 
 
 class Conversations(OptionList):
@@ -36,36 +38,47 @@ class Conversations(OptionList):
     class Opened(Message):
         """A conversation was chosen."""
 
-        def __init__(self, conversation: int) -> None:
+        def __init__(self, conversation: int, message: int | None = None) -> None:
             super().__init__()
             self.conversation = conversation
+            self.message = message
 
     def __init__(self) -> None:
         super().__init__(id="conversations", markup=False)
-        self.border_title = "Conversations"
         self._entries: tuple[Entry, ...] = ()
         self.current: int | None = None
+        self._empty = ""
 
-    def show(self, entries: Sequence[Entry], current: int | None) -> None:
-        """Show these; the current one is marked."""
-        if tuple(entries) == self._entries and current == self.current:
+    def show(self, entries: Sequence[Entry], current: int | None, empty: str = "") -> None:
+        """Show these, the current one marked; `empty` is said where there is none."""
+        if (tuple(entries), current, empty) == (self._entries, self.current, self._empty):
             return
-        self._entries, self.current = tuple(entries), current
+        self._entries, self.current, self._empty = tuple(entries), current, empty
+        kept = self.chosen
         self.clear_options()
         self.add_options([Option(_row(entry, entry.id == current), id=str(entry.id)) for entry in entries])
+        if empty and not entries:
+            self.add_option(Option(Content.assemble((f"  {empty}", "$foreground 60%")), disabled=True))
         for index, entry in enumerate(entries):
-            if entry.id == current:
+            if entry.id == (kept.id if kept is not None and self.has_focus else current):
                 self.highlighted = index
+
+    @property
+    def chosen(self) -> Entry | None:
+        """The highlighted conversation."""
+        place = self.highlighted
+        return self._entries[place] if place is not None and place < len(self._entries) else None
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         event.stop()
-        self.post_message(self.Opened(int(event.option.id or 0)))
+        entry = self._entries[event.option_index]
+        self.post_message(self.Opened(entry.id, entry.message))
 
 
 def _row(entry: Entry, current: bool) -> Content:
     mark = ("▸ ", "$accent") if current else ("  ", "")
     title = (_cut(visible(entry.title)), "bold" if current else "")
-    return Content.assemble(mark, title, "\n", (f"  {entry.detail}", "$foreground 50%"))
+    return Content.assemble(mark, title, "\n", (f"  {_cut(visible(entry.detail))}", "$foreground 60%"))
 
 
 def _cut(title: str) -> str:

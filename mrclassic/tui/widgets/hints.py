@@ -21,11 +21,32 @@ GROUPS = {
         "candidates.undo",
         "app.help",
     ),
+    "practice": (
+        "candidates.skip",
+        "candidates.answer",
+        "chat.practise",
+        "candidates.edit",
+        "candidates.redraw",
+        "candidates.flag",
+        "candidates.undo",
+        "app.help",
+    ),
     "failed": ("candidates.redraw", "candidates.answer", "candidates.skip", "candidates.undo", "app.help"),
     "answer": ("box.send", "box.newline", "box.leave", "app.help"),
-    "box": ("box.send", "box.newline", "chat.conversations", "chat.new", "chat.undo", "app.help", "app.quit"),
+    "box": (
+        "box.send",
+        "box.newline",
+        "chat.conversations",
+        "chat.new",
+        "chat.practise",
+        "chat.undo",
+        "app.help",
+        "app.quit",
+    ),
     "history": (
         "history.leave",
+        "history.fork",
+        "history.copy",
         "history.undo",
         "chat.conversations",
         "chat.nights",
@@ -33,7 +54,18 @@ GROUPS = {
         "app.help",
         "app.quit",
     ),
-    "list": ("list.leave", "chat.conversations", "chat.new", "app.help", "app.quit"),
+    "list": (
+        "list.leave",
+        "list.find",
+        "list.rename",
+        "list.archive",
+        "list.delete",
+        "list.export",
+        "chat.conversations",
+        "app.help",
+        "app.quit",
+    ),
+    "find": ("find.done", "find.leave", "app.help"),
 }
 KEPT = ("app.help", "app.quit")
 """Shown at any width; with these two everything else can be found."""
@@ -61,8 +93,10 @@ class Hints(Static):
     def _paint(self) -> None:
         keys = list(GROUPS[self._place])
         parts = {key_id: self._part(key_id) for key_id in keys}
-        if self._place == "candidates" and self._count:
+        if self._place in ("candidates", "practice") and self._count:
             keys.insert(0, "pick")
+            if self._place == "practice":
+                parts["chat.practise"] = (parts["chat.practise"][0], "stop", parts["chat.practise"][2])
             parts["pick"] = ("1" if self._count == 1 else f"1-{self._count}", "pick", "")
         spare = [key_id for key_id in keys[1:] if key_id not in KEPT]
         while spare and sum(cell_len(f"{parts[k][0]} {parts[k][1]}") + 3 for k in keys) > self.size.width + 1:

@@ -24,6 +24,8 @@ class Facts:
     """What is wrong with the book."""
     lesson: str = ""
     """A lesson that is going on."""
+    practice: str = ""
+    """How an evening's practice goes."""
 
 
 class StatusLine(Static):
@@ -47,6 +49,7 @@ class StatusLine(Static):
         facts = self.facts
         # Most important first: what does not fit is dropped from the end.
         parts = [
+            (facts.practice, "$accent"),
             (facts.mind, "$text-error" if facts.trouble else "$foreground 60%"),
             (
                 facts.book or facts.lesson or _picks(facts.waiting),
@@ -60,7 +63,7 @@ class StatusLine(Static):
         for text, style in parts:
             if not text:
                 continue
-            joined = Content.assemble(line, ("  ·  " if line else "", "$foreground 30%"), (text, style))
+            joined = Content.assemble(line, ("  ·  " if line else "", "$foreground 60%"), (text, style))
             if line and cell_len(joined.plain) > room:
                 break
             line = joined

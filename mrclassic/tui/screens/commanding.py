@@ -1,0 +1,222 @@
+"""Slash commands: what the answer box obeys instead of sending it, and how it completes them."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from collections.abc import Callable, Sequence
+
+from textual import on, work
+from textual.widgets import TextArea
+
+from mrclassic.tui import commands
+from mrclassic.tui.commands import Entered
+from mrclassic.tui.exporting import FORMS
+from mrclassic.tui.screens.flow import LOST
+from mrclassic.tui.screens.shelving import Shelving
+from mrclassic.tui.themes import OWN
+from mrclassic.tui.widgets.answer_box import AnswerBox
+from mrclassic.tui.widgets.offers import Offers
+from mrclassic.tui.widgets.tour import Tour
+
+FEWEST, MOST = 1, 9
+COOLEST, HOTTEST, DEGREE = 0.0, 5.0, 0.1
+USUAL = 0.7
+"""The temperature that steps begin from where the owner has set none."""
+_WAITING = ("screen.redraw", "screen.skip", "screen.flag", "screen.details")
+"""Actions that want answers to be there."""
+
+
+class Commanding(Shelving):
+    """Each method `do_NAME` obeys the command of that name and takes its argument."""
+
+    tour: Tour
+    offers: Offers
+
+    def heard(self, text: str) -> str | None:
+        try:
+            entered = commands.read(text)
+        except LookupError as error:
+            self._give_back(text)
+            self.say(str(error.args[0]), timeout=6)
+            return None
+        if isinstance(entered, str):
+            return entered
+        self._obey(entered)
+        return None
+
+    @work(group="command")
+    async def _obey(self, entered: Entered) -> None:
+        command = entered.command
+        if entered.argument and not command.argument:
+            self.say(f"/{command.name} takes nothing after it.", timeout=3)
+            return
+        if not command.action:
+            await self.action_obey(command.name, entered.argument)
+        elif command.action in _WAITING and self.candidates.draw is None:
+            self.say("No answers wait.", timeout=2)
+        else:
+            await self.run_action(command.action)
+        if not self.box.text and self.focused is self.box and self.app.screen is self:
+            self.action_write()
+
+    async def action_obey(self, name: str, argument: str = "") -> None:
+        """Carry out a command that is no action by itself; without its argument it says how things stand."""
+        method: Callable[[str], object] = getattr(self, f"do_{name}")
+        done = method(argument)
+        if inspect.isawaitable(done):
+            await done
+
+    # How answers are drawn
+
+    def do_count(self, argument: str) -> None:
+        if argument and not (argument.isdecimal() and FEWEST <= int(argument) <= MOST):
+            self.say(f"/count takes a number from {FEWEST} to {MOST}, not {argument!r}.", timeout=4)
+            return
+        self.mind.count = int(argument) if argument else self.mind.count
+        self._wished(bool(argument))
+
+    def do_temperature(self, argument: str) -> None:
+        with contextlib.suppress(ValueError):
+            wanted = float(argument) if argument else None
+            if wanted is None or COOLEST <= wanted <= HOTTEST:
+                self.mind.temperature = self.mind.temperature if wanted is None else wanted
+                self._wished(bool(argument))
+                return
+        self.say(f"/temperature takes a number from 0 to {HOTTEST:.0f}, not {argument!r}.", timeout=4)
+
+    def action_more(self, by: int) -> None:
+        """More answers in the next draw, or fewer."""
+        self.mind.count = min(max(self.mind.count + by, FEWEST), MOST)
+        self._wished(True)
+
+    def action_warmer(self, by: int) -> None:
+        """The next draw more varied, or less."""
+        now = USUAL if self.mind.temperature is None else self.mind.temperature
+        self.mind.temperature = round(min(max(now + by * DEGREE, COOLEST), HOTTEST), 2)
+        self._wished(True)
+
+    @property
+    def wish(self) -> str:
+        """How answers are drawn, in words."""
+        heat = (
+            "the model's own temperature" if self.mind.temperature is None else f"temperature {self.mind.temperature:g}"
+        )
+        return f"{self.mind.count} {'answer' if self.mind.count == 1 else 'answers'}, {heat}"
+
+    def _wished(self, changed: bool) -> None:
+        chat = self.settings.chat
+        same = (self.mind.count, self.mind.temperature) == (chat.candidates, chat.temperature)
+        self.box.border_subtitle = "" if same else self.wish
+        draws = " from the next draw on (r draws again)" if changed and self.candidates.draw is not None else ""
+        self.say(f"{self.wish[0].upper()}{self.wish[1:]}{draws}.", timeout=3)
+
+    def action_details(self) -> None:
+        """Length and log-probability of each answer, or not."""
+        self.candidates.action_details()
+
+    # The conversation
+
+    async def do_system(self, argument: str) -> None:
+        if not argument:
+            bubbles = self.history.bubbles
+            now = bubbles[0].text if bubbles and bubbles[0].role == "system" else ""
+            self.box.put(f"/system {now}")
+            self.set_focus(self.box)
+            return
+        system = "" if argument.lower() == "off" else argument
+        await self.switch(lambda: self.desk.instruct(system))
+        self.say("No instructions any more." if not system else "He is told that before every answer.", timeout=4)
+
+    async def do_title(self, argument: str) -> None:
+        if not argument:
+            self.box.put(f"/title {'' if self.conversation is None else self.title_here}")
+            self.set_focus(self.box)
+            return
+        await self._do(lambda: self.desk.name(argument), "The title could not be stored")
+        self.conversation = self.desk.conversation
+
+    def do_find(self, argument: str) -> None:
+        self.action_find(argument)
+
+    def action_archive_this(self) -> None:
+        self.action_archive()
+
+    def action_delete_this(self) -> None:
+        self.action_delete()
+
+    def do_export(self, argument: str) -> None:
+        form = argument.lower() or "markdown"
+        form = "markdown" if form == "md" else form
+        if form in FORMS:
+            self.action_export(form)
+        else:
+            self.say(f"/export takes markdown or json, not {argument!r}.", timeout=4)
+
+    def action_copy_last(self) -> None:
+        """Copy the highlighted answer while some wait, else the last that was given."""
+        answers = [bubble for bubble in self.history.bubbles if bubble.role == "assistant"]
+        if self.candidates.draw is not None:
+            self.candidates.action_copy()
+        elif answers:
+            self.app.copy_to_clipboard(answers[-1].text)
+            self.say("Copied.", timeout=2)
+        else:
+            self.say("There is no answer to copy yet.", timeout=3)
+
+    # The app
+
+    async def do_model(self, argument: str) -> None:
+        try:
+            used = await self.thread(lambda: self.desk.store.checkpoints.in_use())
+        except LOST as error:
+            self.complain("The checkpoint in use could not be read", error)
+            return
+        if used is None:
+            self.say("Nothing has hatched here yet; `mrclassic hatch` does it.", timeout=5)
+            return
+        recall = used.metrics.get("book_recall")
+        knows = f", knows {recall:.0%} of the book it learned" if isinstance(recall, int | float) else ""
+        self.say(f"{used.id}: {used.parameters:,} parameters{knows}.", title=f"He is {self.mind.state}", timeout=8)
+
+    def do_theme(self, argument: str) -> None:
+        if argument in self.app.available_themes:
+            self.app.theme = argument
+        else:
+            names = ", ".join(theme.name for theme in OWN)
+            self.say(f"This is {self.app.theme}; there are {names} and Textual's own.", timeout=8)
+
+    def do_tour(self, argument: str) -> None:
+        self.action_tour({"next": "next", "off": "off"}.get(argument.lower(), "first"))
+
+    def action_tour(self, where: str) -> None:
+        """The tour: from the `first` step, the `next`, or `off`."""
+        step = self.tour.step
+        self.tour.go(0 if where == "first" else None if where == "off" or step is None else step + 1)
+
+    # Completion
+
+    @property
+    def choices(self) -> dict[str, Sequence[str]]:
+        """What may follow the commands that take one of a few words."""
+        return {
+            "theme": [theme.name for theme in OWN],
+            "export": list(FORMS),
+            "system": ["off"],
+            "tour": ["next", "off"],
+            "count": [str(count) for count in range(FEWEST, MOST + 1)],
+        }
+
+    @on(TextArea.Changed, "#box")
+    def complete(self) -> None:
+        """Offer what the line may become."""
+        self.offers.show(commands.offers(self.box.text, self.choices))
+
+    @on(AnswerBox.Walked)
+    def walk(self, event: AnswerBox.Walked) -> None:
+        self.offers.step(event.by)
+
+    @on(Offers.Clicked)
+    def clicked(self, event: Offers.Clicked) -> None:
+        self.box.put(event.offer.text)
+        self.set_focus(self.box)

@@ -1,0 +1,201 @@
+"""Slash commands, their completion, and the palette."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from textual.command import CommandPalette
+from tui.seats import Seat, seat
+
+from mrclassic.home import Home
+from mrclassic.store import Store
+from mrclassic.tui import commands, keys
+from mrclassic.tui.commands import BY_NAME, COMMANDS, Entered
+from mrclassic.tui.palette import Everything
+from mrclassic.tui.screens.chat import ChatScreen
+
+
+def test_names_are_unique_and_each_command_can_be_carried_out() -> None:
+    assert len(BY_NAME) == len(COMMANDS)
+    for command in COMMANDS:
+        if not command.action:
+            assert hasattr(ChatScreen, f"do_{command.name}"), command.name
+        else:
+            assert not command.argument, f"{command.name} would lose its argument"
+
+
+@given(st.text())
+def test_any_text_is_a_message_a_command_or_a_sentence(text: str) -> None:
+    try:
+        found = commands.read(text)
+    except LookupError as error:
+        assert text.startswith("/")
+        assert "There is no command" in str(error)
+    else:
+        if isinstance(found, Entered):
+            assert text[1:].lower().startswith(found.command.name)
+        else:
+            assert found == (text[1:] if text.startswith("//") else text)
+    assert all(offer.text.startswith(text) for offer in commands.offers(text, {}) if text.islower())
+
+
+def test_a_mistyped_command_names_the_nearest() -> None:
+    with pytest.raises(LookupError, match="did you mean /theme"):
+        commands.read("/them")
+
+
+def test_arguments_are_offered() -> None:
+    assert [offer.text for offer in commands.offers("/export j", {"export": ["markdown", "json"]})] == ["/export json"]
+    assert commands.offers("/export json", {"export": ["markdown", "json"]}) == []
+
+
+async def _enter(here: Seat, text: str) -> None:
+    here.box.put(text)
+    here.box.focus()
+    await here.pilot.press("enter")
+    await here.pilot.pause()
+
+
+async def test_the_box_completes_and_obeys(home: Home) -> None:
+    async with seat(home) as here:
+        here.box.put("/")
+        await here.pilot.pause()
+        assert here.screen.offers.display
+        here.box.put("")
+        await here.pilot.press("slash", "t", "h", "tab")
+        assert here.box.text == "/theme "
+        await here.pilot.press("down", "tab", "enter")
+        await here.until(lambda: here.app.theme == "classic-light", "the other colours")
+        assert not here.screen.offers.display
+        await here.pilot.press("slash", "h", "e", "enter")
+        await here.until(lambda: here.app.screen.query("#help"), "the help, by Enter on what was offered")
+        await here.pilot.press("escape")
+        await _enter(here, "/nonsense at all")
+        assert "There is no command /nonsense" in here.toasts
+        assert here.box.text == "/nonsense at all", "nothing is lost"
+        await _enter(here, "/new now")
+        assert "takes nothing" in here.toasts
+        assert here.texts == []
+        await _enter(here, "//etc is a folder")
+        await here.until(lambda: here.texts == ["/etc is a folder"], "a message that begins with a slash")
+
+
+async def test_count_and_temperature_hold_for_the_next_draw(baby_home: Home) -> None:
+    async with seat(baby_home) as here:
+        await _enter(here, "/count 3")
+        await _enter(here, "/temperature 1.2")
+        await _enter(here, "/count ten")
+        await _enter(here, "/temperature warm")
+        assert "not 'ten'" in here.toasts
+        assert "not 'warm'" in here.toasts
+        assert here.box.border_subtitle == "3 answers, temperature 1.2"
+        await here.ask("hello")
+        draw = here.candidates.draw
+        assert draw is not None
+        assert (len(draw.pieces), draw.temperature) == (3, 1.2)
+        await here.pilot.press("plus", "less_than_sign", "less_than_sign")
+        assert here.screen.wish == "4 answers, temperature 1"
+
+
+async def test_one_answer_is_drawn_again_and_the_others_stay(baby_home: Home) -> None:
+    async with seat(baby_home) as here:
+        await here.ask("hello")
+        before = here.candidates.draw
+        assert before is not None
+        await here.pilot.press("right", "R")
+        await here.until(lambda: here.candidates.draw is not before, "another draw")
+        await here.answered()
+        after = here.candidates.draw
+        assert after is not None
+        assert [piece.shown for piece in after.by_position] == [1, 2, 3, 4, 5]
+        kept = [(piece.text, piece.seed) for piece in before.by_position if piece.shown != 2]
+        assert [(piece.text, piece.seed) for piece in after.by_position if piece.shown != 2] == kept
+        assert after.by_position[1].seed != before.by_position[1].seed
+        assert here.candidates.highlighted == 2
+        await here.pilot.press("i")
+        assert "token" in here.screen.query(".card").first().border_subtitle
+        await here.pilot.press("1")
+        await here.idle()
+    with Store.open(baby_home) as store:
+        pick = store.picks.history()[0]
+        assert pick.candidate == next(piece.id for piece in after.pieces if piece.shown == 1)
+        # Stored draws come back in the order shown, and one of them can be drawn again there too.
+    async with seat(baby_home) as here:
+        await here.pilot.press("f8")
+        await here.until(lambda: here.candidates.draw is not None, "the draw")
+        stored = here.candidates.draw
+        await here.pilot.press("4", "f8")
+        await here.until(lambda: here.candidates.draw is not None, "the draw")
+        await here.pilot.press("j", "R")
+        await here.until(lambda: here.candidates.draw not in (None, stored), "another draw")
+        await here.answered()
+        assert here.candidates.draw is not None
+        assert [piece.slot for piece in here.candidates.draw.pieces] == [piece.slot for piece in after.by_position]
+
+
+async def test_redo_takes_once_more_what_was_taken_back(baby_home: Home) -> None:
+    async with seat(baby_home) as here:
+        await here.ask("hello")
+        await here.pilot.press("2")
+        await here.idle()
+        said = here.texts
+        await here.pilot.press("f8")
+        await here.until(lambda: here.texts == ["hello"], "the pick taken back")
+        await here.pilot.press("u")
+        await here.until(lambda: here.texts == said, "the pick once more")
+        await _enter(here, "/redo")
+        await here.until(lambda: "Nothing that was taken back" in here.toasts, "the sentence")
+    with Store.open(baby_home) as store:
+        assert [pick.kind for pick in store.picks.history()] == ["candidate", "undo", "candidate"]
+        last, _, first = store.picks.history()
+        assert (last.text, last.candidate) == (first.text, first.candidate)
+
+
+async def test_the_palette_has_everything_and_runs_it(home: Home) -> None:
+    async with seat(home) as here:
+        await here.pilot.press("escape")
+        rows = list(Everything(here.screen)._rows())
+        reached = " ".join(row.reached for row in rows)
+        assert all(f"/{command.name}" in reached for command in COMMANDS)
+        shown = {row.words for row in rows}
+        assert {key.help for key in keys.KEYS if key.place in ("app", "chat") and "older" not in key.id} >= {
+            row.words for row in rows if row.words in {key.help for key in keys.KEYS if key.place == "app"}
+        }
+        assert "Draw the highlighted answer again, warmer" not in shown, "no answers wait"
+        await here.pilot.press("colon")
+        await here.until(lambda: isinstance(here.app.screen, CommandPalette), "the palette")
+        await here.type("nights and")
+        await here.pilot.pause(0.3)
+        await here.pilot.press("enter")
+        await here.until(lambda: here.app.screen.query("#nights"), "the nights")
+        await here.pilot.press("ctrl+p")
+        await here.until(lambda: isinstance(here.app.screen, CommandPalette), "the palette of another page")
+        await here.pilot.press("escape", "escape")
+
+
+async def test_the_tour_is_shown_once_and_goes_on_by_what_is_done(baby_home: Home) -> None:
+    async with seat(baby_home) as here:
+        assert here.screen.tour.step == 0
+        await here.ask("hello")
+        assert here.screen.tour.step == 1
+        await here.pilot.press("1")
+        await here.idle()
+        assert here.screen.tour.step == 2
+        await _enter(here, "/tour next")
+        await here.until(lambda: here.screen.tour.step == 3, "the next step")
+    async with seat(baby_home) as here:
+        assert here.screen.tour.step == 3, "it goes on where it was"
+        await _enter(here, "/tour off")
+        await here.until(lambda: not here.screen.tour.display, "its end")
+    async with seat(baby_home) as here:
+        assert here.screen.tour.step is None
+        await _enter(here, "/tour")
+        await here.until(lambda: here.screen.tour.step == 0, "the tour again, when it is asked for")
+
+
+async def test_whoever_has_talked_here_before_gets_no_tour(home: Home) -> None:
+    with Store.open(home) as store:
+        store.conversations.add(store.conversations.create("x").id, None, "user", "hello")
+    async with seat(home) as here:
+        assert not here.screen.tour.display
