@@ -27,6 +27,8 @@ BUILT_IN = {
     "mbpp": "mrclassic.tasks.code:mbpp",
     "triviaqa": "mrclassic.tasks.trivia:task",
     "knights": "mrclassic.tasks.knights:task",
+    "strings": "mrclassic.tasks.strings",
+    "programs": "mrclassic.tasks.programs",
     "stories": "mrclassic.tasks.stories:task",
     "documents": "mrclassic.tasks.documents:task",
 }
