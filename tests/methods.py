@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import micro
 import torch
@@ -11,8 +11,9 @@ import torch
 from mrclassic.curricula.bandit import Bandit
 from mrclassic.rewards.contract import Weighted
 from mrclassic.tasks import arithmetic
+from mrclassic.tasks.arms import Arms
 from mrclassic.tasks.base import keyed
-from mrclassic.training import book, grpo, hatch, selfplay
+from mrclassic.training import book, grpo, hatch, questions, selfplay
 from mrclassic.training.report import StepReport
 from mrclassic.training.rows import row
 from mrclassic.training.state import State
@@ -68,7 +69,19 @@ def _grpo_step(state: State) -> StepReport:
 
 
 def _play_step(state: State) -> StepReport:
-    return selfplay.step(state, items(state, Bandit(["1"]), 2), REWARDS, PLAY, lambda: replay(state)).report
+    fixed = items(state, Bandit(["1"]), 2)
+    return selfplay.step(state, [arithmetic] * PLAY.questions, fixed, REWARDS, PLAY, lambda: replay(state)).report
+
+
+ASKED = Arms([(arithmetic, "1")])
+OPENED = replace(PLAY, warm=2, networks=2)
+
+
+def _opened_step(state: State) -> StepReport:
+    """Two updates that open the domain, then self-play."""
+    if waiting := questions.closed(state, ASKED, OPENED.warming):
+        return questions.warm(state, ASKED, waiting, OPENED.warming, lambda: replay(state))
+    return _play_step(state)
 
 
 METHODS = {
@@ -79,6 +92,9 @@ METHODS = {
     "book": Method(lambda dtype: book.start(micro.policy(), BOOK, dtype), _book_step),
     "grpo": Method(lambda dtype: grpo.start(micro.policy(), GRPO, dtype), _grpo_step),
     "selfplay": Method(lambda dtype: grpo.start(micro.policy(), grpo.Settings(seed=5), dtype), _play_step),
+    "selfplay of two, opened first": Method(
+        lambda dtype: selfplay.start(micro.policy(), grpo.Settings(seed=5), OPENED, ASKED, dtype), _opened_step
+    ),
 }
 
 

@@ -22,7 +22,7 @@ from mrclassic.night.stages import Means
 from mrclassic.night.workplace import Workplace
 from mrclassic.settings import Settings, load
 from mrclassic.store import Checkpoint, Store
-from mrclassic.training import loop, memories
+from mrclassic.training import loop, memories, questions
 
 STEPS = {"book": 6, "grpo": 6, "selfplay": 3}
 SETTINGS = {
@@ -47,6 +47,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planning, "make", make)
     monkeypatch.setattr(run, "GATE_ITEMS", 6)
     monkeypatch.setattr(memories, "ITEMS", 10)
+    monkeypatch.setattr(questions, "READABLE", 0.0)  # self-play itself, without the lessons that come before it
+    monkeypatch.setattr(questions, "RIGHT", 0.0)
     monkeypatch.setitem(loop.run.__kwdefaults__, "save_seconds", 0.0)
 
 

@@ -21,6 +21,7 @@ Advantage = Literal["centred", "standardised"]
 Kind = Literal["dr_grpo", "dapo", "grpo", "gspo"]
 Estimator = Literal["k1", "k3", "none"]
 Form = Literal["retell", "blank", "both"]
+PlayForm = Literal["edge", "zero_sum"]
 
 From = Annotated[str | None, typer.Option("--from", help="Checkpoint to begin from (default: the one in use).")]
 Steps = Annotated[int | None, typer.Option(min=1, help="Number of updates.")]
@@ -307,6 +308,25 @@ def grpo_(
 def selfplay(
     ctx: typer.Context,
     origin: From = None,
+    domain: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[:LEVEL]",
+            help="What it asks about: arithmetic (the default), knights, strings, programs, triviaqa, documents; may "
+            "be given several times. One that it cannot ask about yet is shown to it first.",
+        ),
+    ] = None,
+    form: Annotated[
+        PlayForm | None,
+        typer.Option(help="What a question is worth: edge, or zero_sum, whatever is answered wrong."),
+    ] = None,
+    fixed: Annotated[
+        float | None,
+        typer.Option(min=0.0, max=0.9, help="Share of the generators' items among what is answered, such as 0.4."),
+    ] = None,
+    networks: Annotated[
+        int | None, typer.Option(min=1, max=2, help="2: the questioner is a network of its own, not kept afterwards.")
+    ] = None,
     steps: Steps = None,
     minutes: Minutes = None,
     seed: Seed = 0,
@@ -322,15 +342,16 @@ def selfplay(
 ) -> None:
     """Let the model ask itself questions and answer them; code computes who is right.
 
-    Example: mrclassic train selfplay --minutes 10
+    Example: mrclassic train selfplay --domain strings:1 --domain arithmetic --minutes 10
     """
     common.only(ctx, "resume")
     common.one_length(steps=steps, minutes=minutes)
     from mrclassic.night.drill import Order
 
+    played = {"form": form, "fixed": fixed, "networks": networks}
     order = Order(
         "selfplay",
-        ("arithmetic",),
+        tuple(domain or ("arithmetic",)),
         ("correct",),
         steps=steps,
         minutes=minutes,
@@ -339,5 +360,6 @@ def selfplay(
         resume=resume,
         learning_rate=learning_rate,
         replay=replay,
+        play={name: value for name, value in played.items() if value is not None},
     )
     _practise(fitting.session(ctx, lora, targets, recompute, optimizer_state), order, plan, json)

@@ -40,6 +40,7 @@ _ALL = (
     Entry(
         "curricula", "what to practise next: answers that a curriculum needs to a fixed score, against all alike", 60, 3
     ),
+    Entry("selfplay", "questions of its own, alone and beside fixed ones, against the generator and zero-sum", 60, 3),
     Entry("mixing", "what to read next: sources by what they take off the held-out loss, against their sizes", 15, 3),
     Entry("stories", "stories told in the same words against varied ones: what can be asked for afterwards", 10, 3),
     Entry("growing", "a model grown to the next size: the same at first, then ahead of the one it came from", 20, 3),

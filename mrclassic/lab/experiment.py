@@ -42,13 +42,15 @@ class Method:
 
 @dataclass(frozen=True)
 class Arm:
-    """One way to train, with a sentinel of these `rules`. `steps` bounds it, whatever the caller asks for."""
+    """One way to train, with a sentinel of these `rules`. `steps` bounds it, whatever the caller asks for. Where nobody
+    is obeyed, a sentinel of the rules in `shadow` is heard."""
 
     name: str
     about: str
     begin: Callable[[Policy, int], Method]  # from these weights, with this seed
     rules: tuple[Rule, ...] = REINFORCED
     steps: int | None = None
+    shadow: tuple[Rule, ...] = REINFORCED
 
 
 @dataclass(frozen=True)

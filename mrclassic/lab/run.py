@@ -113,7 +113,7 @@ def _one(
 ) -> Result:
     """Train one arm with one seed, and measure what came of it."""
     method = arm.begin(policy, seed)
-    watcher = Watcher(watch)
+    watcher = Watcher(watch, Sentinel(arm.shadow))
     book = next(suite for suite in ground.suites if suite.name == RECALL)
     look = aside.looking([suite for suite in ground.suites if suite is not book], book)
     steps, over = _length(options, arm.steps)

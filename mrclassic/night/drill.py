@@ -52,6 +52,7 @@ class Order:
     learning_rate: float | None = None
     replay: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)  # fields of grpo.Settings
+    play: Mapping[str, Any] = field(default_factory=dict)  # fields of selfplay.Settings; `fixed` is a share
     recipe: practice.Recipe | None = None  # what all of that came to, when the run began
     fit: Fit | None = None  # none: as the settings say
 
@@ -69,6 +70,8 @@ def drill(
         order = _resumed(work, order)
     fit = order.fit or work.fit
     on = practice.subject(work, order.tasks, order.rewards)
+    if order.method == "selfplay":
+        practice.askable(on)
     if (wanted := plan(work, order)) is not None:
         wanted.table.check()
     parent = work.parent(order.origin)
@@ -81,7 +84,7 @@ def drill(
         pace = practice.pace(order.method, parent.policy, work, on, recipe, success, fit)
         steps = max(1, int((order.minutes or 5.0) * 60 / pace.seconds))
     order = replace(order, steps=steps, origin=parent.row.id, recipe=recipe, fit=fit)
-    state = grpo.start(parent.policy, recipe.grpo, work.dtype, fit)
+    state = practice.begin(order.method, parent.policy, work, on, recipe, fit)
     with work.run(order.method, order, parent.row.id, resume=order.resume) as run:
         work.pin_book(work.folder(run))
         recorder = StoreRecorder(work.store, run, work.folder(run), watch, work.say)
@@ -144,6 +147,7 @@ def _recipe(work: Workplace, order: Order, tokenizer: Tokenizer, on: practice.Su
         learning_rate=order.learning_rate,
         replay=order.replay,
         options=order.options,
+        play=order.play,
     )
 
 

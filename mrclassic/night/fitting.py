@@ -77,7 +77,8 @@ def practising(on: practice.Subject, recipe: practice.Recipe, method: str, token
     prompt = max(len(tokenizer.encode_chat(item.messages)) for item in items)
     completions, new = together.completions, together.max_new
     if method == "selfplay":
-        completions, new = (alone.questions + alone.fixed) * alone.group, alone.max_new
+        completions = (alone.questions + alone.fixed) * alone.group
+        prompt, new = max(prompt, alone.question_max_new), alone.max_new
     moving = together.reference_every > 0
     return Load(completions, prompt + new, new, completions, together.objective.anchored, moving)
 

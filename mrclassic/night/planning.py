@@ -11,7 +11,6 @@ from mrclassic.night import drill, practice, study
 from mrclassic.night.plan import Plan, PlannedStage
 from mrclassic.night.stages import Means
 from mrclassic.night.workplace import Workplace
-from mrclassic.tasks import arithmetic
 from mrclassic.training import book
 
 _TRIALS = 4  # updates that the speed of the book stage is measured on
@@ -65,10 +64,8 @@ def _book(means: Means, left: float) -> PlannedStage:
 
 
 def _practice(means: Means, left: float) -> list[PlannedStage]:
-    """GRPO and, of sums, self-play within `left` seconds."""
-    # Of the tasks it is sums that the model can ask itself about.
-    asked = arithmetic.name in means.subject.arms.tasks
-    by_itself = means.work.settings.practice.selfplay if asked else 0.0
+    """GRPO and, of what the model can ask itself about, self-play within `left` seconds."""
+    by_itself = means.work.settings.practice.selfplay if means.subject.arms.domains else 0.0
     together, play = means.recipe.grpo, means.recipe.selfplay
     words = f"{together.prompts} questions x {together.group} answers = {together.completions} completions an update"
     stages = [_planned(means, "grpo", left * (1 - by_itself), together.completions, words)]

@@ -10,14 +10,15 @@ from typing import Any
 from mrclassic import heartbeat
 from mrclassic.book import Entry
 from mrclassic.curricula.contract import Curriculum
+from mrclassic.errors import UsageError
 from mrclassic.model.policy import Policy
 from mrclassic.model.tokenizer import Tokenizer
 from mrclassic.night.recorder import StoreRecorder
 from mrclassic.night.workplace import Workplace, words
 from mrclassic.rewards.contract import Weighted
 from mrclassic.tasks.arms import Arms
-from mrclassic.tasks.base import keyed
-from mrclassic.training import grpo, loop, selfplay, supervised
+from mrclassic.tasks.base import Domain, keyed
+from mrclassic.training import grpo, loop, questions, selfplay, supervised
 from mrclassic.training.aside import ITEMS as ASIDE
 from mrclassic.training.aside import looking
 from mrclassic.training.choosing import Choosing
@@ -28,6 +29,7 @@ from mrclassic.training.sentinel import REINFORCED, SELF_PLAYED, Sentinel
 from mrclassic.training.state import State
 from mrclassic.training.suites import recall, room, skill
 
+DOMAINS = ("arithmetic", "knights", "strings", "programs", "triviaqa", "documents", "conversation")
 _QUESTIONS = 5  # of its own that are remembered
 _GLANCE = 16  # items of each arm that the room for answers is judged by
 
@@ -45,6 +47,16 @@ def subject(work: Workplace, tasks: Sequence[str] = (), rewards: Sequence[str] =
     own = work.settings.practice
     arms = work.arms(tasks or words(own.tasks))
     return Subject(arms, tuple(work.rewards(rewards or words(own.rewards), arms)))
+
+
+def askable(on: Subject) -> None:
+    """Raises UsageError where a model cannot write questions of what is to be practised."""
+    for name, task in on.arms.tasks.items():
+        if task not in on.arms.domains:
+            raise UsageError(
+                f"The model cannot set itself questions of {name}: no code here could read one and compute its answer. "
+                f"Name one of {', '.join(DOMAINS)}."
+            )
 
 
 @dataclass(frozen=True)
@@ -65,8 +77,10 @@ def recipe(
     learning_rate: float | None = None,
     replay: int | None = None,
     options: Mapping[str, Any] | None = None,
+    play: Mapping[str, Any] | None = None,
 ) -> Recipe:
-    """The settings of practice in this home; `options` are fields of `grpo.Settings` that go before them."""
+    """The settings of practice in this home; `options` are fields of `grpo.Settings` that go before them, `play` those
+    of `selfplay.Settings`, and there `fixed` is a share."""
     own = work.settings.practice
     rate = own.learning_rate if learning_rate is None else learning_rate
     shown = [on.arms.sample(arm, keyed("room", arm, at)) for arm in on.arms.names for at in range(_GLANCE)]
@@ -78,7 +92,16 @@ def recipe(
         beta=own.beta,
         seed=seed,
     )
-    alone = selfplay.Settings(learning_rate=rate, beta=own.beta, seed=seed)
+    played = {"form": own.selfplay_form, "fixed": own.selfplay_fixed, **(play or {})}
+    share = played.pop("fixed")
+    alone = selfplay.Settings(
+        max_new=together.max_new,
+        question_max_new=questions.room(tokenizer, on.arms),
+        learning_rate=rate,
+        beta=own.beta,
+        seed=seed,
+        **played,
+    ).mixed(share)
     return Recipe(replace(together, **(options or {})), alone, own.replay if replay is None else replay)
 
 
@@ -104,6 +127,13 @@ def replayed(state: State, entries: Sequence[Entry], count: int) -> Callable[[],
     return rows if entries else list
 
 
+def begin(name: str, policy: Policy, work: Workplace, on: Subject, recipe: Recipe, fit: Fit) -> State:
+    """The state of a stage before its first update."""
+    if name == "selfplay":
+        return selfplay.start(policy, recipe.grpo, recipe.selfplay, on.arms, work.dtype, fit)
+    return grpo.start(policy, recipe.grpo, work.dtype, fit)
+
+
 class Stage:
     """One stage of practice on `state`: the steps of GRPO or self-play with the curriculum between them."""
 
@@ -124,8 +154,11 @@ class Stage:
         """One update; the curriculum learns from how its groups went."""
         choosing = Choosing(state, self.on.arms, self.chooser)
         if self.name == "selfplay":
-            fixed = choosing.draw(self.recipe.selfplay.fixed)
-            played = selfplay.step(state, fixed, self.on.rewards, self.recipe.selfplay, self._replay)
+            own = self.recipe.selfplay
+            if waiting := questions.closed(state, self.on.arms, own.warming):
+                return questions.warm(state, self.on.arms, waiting, own.warming, self._replay)
+            fixed = choosing.draw(own.fixed)
+            played = selfplay.step(state, self._asked(own.questions), fixed, self.on.rewards, own, self._replay)
             report, groups = played.report, played.fixed
             self._remember(dict(played.questions))
         else:
@@ -159,6 +192,13 @@ class Stage:
         recorder.flush()
         return outcome
 
+    def _asked(self, count: int) -> list[Domain]:
+        """The domains of the next questions: as often as the curriculum would draw their levels."""
+        domains, shares = self.on.arms.domains, self.chooser.report()
+        weights = [sum(shares.get(arm, 0.0) for arm in self.on.arms.of(domain)) for domain in domains]
+        rng = keyed(self.state.seed, "domains", self.state.step)
+        return rng.choices(domains, weights if any(weights) else None, k=count)
+
     def _remember(self, asked: Mapping[str, float]) -> None:
         """Keep with the state, of all questions that it asked itself, those nearest to the edge of what it can do."""
         ranked = sorted(
@@ -191,7 +231,9 @@ def pace(
     trials: int = 4,
 ) -> Pace:
     """The pace of one update, measured on a copy that is thrown away."""
-    state = grpo.start(policy, recipe.grpo, work.dtype, fit)
+    # The pace of what goes on and on, not of the first updates that may come before it.
+    recipe = replace(recipe, selfplay=replace(recipe.selfplay, warm=0))
+    state = begin(name, policy, work, on, recipe, fit)
     stage = Stage(name, state, on, work.curriculum(on.arms, success), recipe, work.entries)
     times, tokens = [], []
     for _ in range(trials):

@@ -19,7 +19,7 @@ from mrclassic.night.recorder import StoreRecorder, Watch
 from mrclassic.night.report import Sample, StageReport
 from mrclassic.night.workplace import Parent, Workplace
 from mrclassic.store import Store
-from mrclassic.training import book, grpo, loop
+from mrclassic.training import book, loop
 from mrclassic.training.state import State
 
 _T = TypeVar("_T")
@@ -104,7 +104,8 @@ def _practise(
 ) -> tuple[State, loop.Outcome]:
     work = means.work
     settings = replace(means.recipe.grpo, seed=means.seed * 10 + (planned.name == "selfplay"))
-    state = grpo.start(training.policy, settings, work.dtype, work.fit)
+    recipe = replace(means.recipe, grpo=settings)
+    state = practice.begin(planned.name, training.policy, work, means.subject, recipe, work.fit)
     recorder.attach(state, resume=resume)
     chooser = work.curriculum(means.subject.arms, means.bench.success)
     stage = practice.Stage(planned.name, state, means.subject, chooser, means.recipe, work.entries)

@@ -35,6 +35,7 @@ from mrclassic.rewards.contract import Weighted
 from mrclassic.sandbox import judge
 from mrclassic.settings import Settings
 from mrclassic.store import Checkpoint, Run, Store, StoreError, curation
+from mrclassic.tasks import conversation
 from mrclassic.tasks.arms import Arms
 from mrclassic.training.fits import Fit
 from mrclassic.training.state import reopen
@@ -222,8 +223,13 @@ class Workplace:
 
     def arms(self, named: Sequence[str]) -> Arms:
         """The levels that words such as `arithmetic` or `gsm8k:1` name, of tasks that are built in, the owner's, or of
-        trusted plugins. Raises UsageError for an unknown one."""
-        more = plugins.tasks(self.home, self.store)
+        trusted plugins. Raises UsageError for an unknown one, and Refused for `conversation` until it may be."""
+        more = dict(plugins.tasks(self.home, self.store))
+        if any(each.partition(":")[0] == conversation.NAME for each in named):
+            conversation.allow((*rewards.names(), *plugins.rewards(self.home, self.store)))
+            openings = [entry.prompt[0]["content"] for entry in self.entries]
+            unseen = [probe.prompt[0]["content"] for probe in self.phrasings().probes]
+            more[conversation.NAME] = conversation.Conversation(openings, unseen)
         return Arms([tasks.select(each, self.home.tasks, more) for each in named])
 
     def rewards(self, named: Sequence[str], arms: Arms) -> list[Weighted]:

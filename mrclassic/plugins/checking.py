@@ -16,7 +16,7 @@ from mrclassic.plugins.find import Kind, Plugin, in_file
 from mrclassic.plugins.remote import Remote
 from mrclassic.rewards import names as rewards
 from mrclassic.rewards.calls import number
-from mrclassic.tasks.catalogue import BUILT_IN
+from mrclassic.tasks.catalogue import TAKEN
 
 Severity = Literal["error", "warning"]
 
@@ -69,7 +69,7 @@ def check(path: Path) -> list[Finding]:
 
 def built_in(kind: Kind) -> Sequence[str]:
     """The names that are taken."""
-    return {"reward": rewards(), "task": tuple(BUILT_IN), "curriculum": tuple(curricula.BUILT_IN)}[kind]
+    return {"reward": rewards(), "task": TAKEN, "curriculum": tuple(curricula.BUILT_IN)}[kind]
 
 
 def _read(plugin: Plugin, names: Mapping[str, int]) -> Found:

@@ -180,6 +180,14 @@ class Practice(_Section):
     replay: int = Field(default=48, ge=0, description="Book entries replayed in each update; 0 forgets the book.")
     beta: float = Field(default=0.005, ge=0, description="Weight of the distance to where the run began.")
     selfplay: float = Field(default=0.35, ge=0, le=1, description="Share of the time for questions of its own.")
+    selfplay_fixed: float = Field(
+        default=0.4, ge=0, le=0.9, description="Share of the generators' items beside questions of its own."
+    )
+    selfplay_form: Literal["edge", "zero_sum"] = Field(
+        default="edge",
+        description="What a question of its own is worth: edge, most if half of the answers are right; zero_sum, "
+        "whatever is answered wrong (to compare with: it collapses).",
+    )
 
 
 class Gate(_Section):

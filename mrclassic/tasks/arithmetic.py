@@ -24,6 +24,7 @@ from mrclassic.tasks.base import RIGHT, BadRow, Item, Judgement, Refusal, keyed,
 
 name = "arithmetic"
 about = "sums and differences, column by column"
+asking = "Write a sum."
 
 # Fixed before any training: (operation, digits). The order is that of difficulty.
 _LEVELS: dict[str, tuple[str, int]] = {

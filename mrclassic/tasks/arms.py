@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
-from mrclassic.tasks.base import Item, Judgement, Task, check_all, keyed
+from mrclassic.tasks.base import Asked, Domain, Item, Judgement, Task, check_all, keyed
 
 
 class Arms:
@@ -32,6 +32,15 @@ class Arms:
         """The rewards that items name themselves."""
         named = (name for task in self.tasks.values() for name in getattr(task, "rewards", ()))
         return tuple(dict.fromkeys(named))
+
+    @property
+    def domains(self) -> tuple[Domain, ...]:
+        """The tasks whose questions a model may write."""
+        return tuple(task for task in self.tasks.values() if isinstance(task, Asked))
+
+    def of(self, domain: Task) -> tuple[str, ...]:
+        """The arms that are levels of `domain`."""
+        return tuple(arm for arm, (task, _) in self._pairs.items() if task is domain)
 
     def sample(self, arm: str, rng: random.Random) -> Item:
         """A training item of `arm`."""

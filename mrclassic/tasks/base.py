@@ -122,7 +122,13 @@ class JudgesAll(Protocol):
 
 @runtime_checkable
 class Asked(Protocol):
-    """A task whose questions a model may write (self-play)."""
+    """A task whose questions a model may write (self-play). What it writes in its first steps it learns from the task's
+    own samples."""
+
+    @property
+    def asking(self) -> str:
+        """What the questioner is told, in a few words: `Write a sum.`"""
+        ...
 
     def parse(self, question: str) -> Item | Refusal:
         """Read a question that a model wrote, and compute its gold answer."""
@@ -131,6 +137,10 @@ class Asked(Protocol):
     def skeleton(self, question: str) -> str:
         """The question with its particulars blotted out: how alike two questions are."""
         ...
+
+
+class Domain(Task, Asked, Protocol):
+    """A task that a model can practise on questions of its own."""
 
 
 def check_all(task: Checks, items: Sequence[Item], completions: Sequence[str]) -> list[Judgement]:

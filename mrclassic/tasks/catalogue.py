@@ -27,10 +27,14 @@ BUILT_IN = {
     "mbpp": "mrclassic.tasks.code:mbpp",
     "triviaqa": "mrclassic.tasks.trivia:task",
     "knights": "mrclassic.tasks.knights:task",
+    "strings": "mrclassic.tasks.strings",
+    "programs": "mrclassic.tasks.programs",
     "stories": "mrclassic.tasks.stories:task",
     "documents": "mrclassic.tasks.documents:task",
 }
 GYM = "gym"  # what the names of its tasks begin with
+CONVERSATION = "conversation"  # made by whoever has a book (see there), and no task of an owner's or a plugin's
+TAKEN = (*BUILT_IN, GYM, CONVERSATION)
 _BESIDE = "documents"  # its files lie beside the folder of the tasks; without any it is not listed
 NOTHING: Mapping[str, Task] = MappingProxyType({})
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -98,7 +102,7 @@ def select(words: str, folder: Path | None = None, more: Mapping[str, Task] = NO
 
 def may_be_called(name: str) -> bool:
     """Whether a task of the owner's may have this name."""
-    return name != GYM and _NAME.fullmatch(name) is not None
+    return name not in (GYM, CONVERSATION) and _NAME.fullmatch(name) is not None
 
 
 def _own(folder: Path | None) -> dict[str, Path]:

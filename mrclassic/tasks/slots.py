@@ -43,6 +43,18 @@ def stated(text: str) -> list[str]:
     return [_line(part) for part in _STATED.split(text)[1:]]
 
 
+_SO = re.compile(r"(?:^|[,;.]\s+)so:?\s+(?=\S)", re.IGNORECASE)
+
+
+def given(reply: str) -> list[str]:
+    """The answers that a reply of words gives, as they stand there: in the places made for one, else after "the answer
+    is", else what follows the last "so" of its last line, or that line. Without quotation marks and the full stop."""
+    text = plain(reply).strip()
+    last = text.rpartition("\n")[2]
+    found = [each for each in marked(text) if each] or stated(text)[-1:] or _SO.split(last)[-1:]
+    return [bare for each in found if (bare := each.strip().removesuffix(".").strip("\"'“”‘’ "))]
+
+
 def _line(text: str) -> str:
     """The first line with anything in it."""
     return text.strip().partition("\n")[0].strip()

@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from mrclassic.tasks import slots
-from mrclassic.tasks.base import RIGHT, BadRow, Item, Judgement, ask, no_answer
+from mrclassic.tasks.base import RIGHT, BadRow, Item, Judgement, Refusal, ask, no_answer
 from mrclassic.tasks.dataset import Dataset, text_of
+from mrclassic.tasks.known import Known, skeleton
 
 _PUNCTUATION = str.maketrans(dict.fromkeys(string.punctuation + "‘’´`", " "))
 _ARTICLE = re.compile(r"\b(a|an|the)\b")
@@ -34,6 +36,7 @@ class TriviaQA(Dataset):
 
     name = "triviaqa"
     about = "facts asked for by name"
+    asking = "Write a trivia question."
 
     def row(self, data: Mapping[str, Any]) -> Item:
         """See the module's docstring; a bare `answer` also does."""
@@ -54,6 +57,19 @@ class TriviaQA(Dataset):
         """Right if the reply is one of the names, once what leads up to it is left out."""
         names = {normal(name) for name in item.meta.get("aliases", [item.answer])}
         return one_of(names, completion, item.answer)
+
+    @cached_property
+    def known(self) -> Known:
+        """Every question that it has an answer to."""
+        return Known(self, normal)
+
+    def parse(self, question: str) -> Item | Refusal:
+        """The item of that question, in any spelling that the official normalisation takes for the same."""
+        return self.known.parse(question)
+
+    def skeleton(self, question: str) -> str:
+        """The question without its names and numbers: how alike two questions are."""
+        return skeleton(question)
 
 
 def one_of(names: set[str], completion: str, shown: str) -> Judgement:

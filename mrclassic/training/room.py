@@ -62,5 +62,7 @@ def within(state: State, measure: Measure, work: Callable[[], Result]) -> tuple[
             return done, halved
         # Outside the handler: the error's traceback holds on to the tensors that did not fit.
         trainee.discard()
+        if state.other is not None:
+            state.other.discard()
         setattr(trainee, measure, size)
         state.journal.note(state.step, measure, "", size)

@@ -1,11 +1,12 @@
 """Self-play: the model writes questions and answers them; code reads the questions strictly and computes the gold.
 
-Questioner and answerer are two roles of one network. A question is worth 4p(1-p) at the answerer's success p: nothing
-for one that always or never is answered, most for one at the edge (between Absolute Zero's 1-p and R-Zero's
-1-2|p-1/2|, smooth at the top); less the more alike the recent questions are. What cannot be read costs 1, what can be
-read but not used one half, a repetition earns nothing. Each role has its own baseline, and both learn in one update.
-Part of the answerer's questions come from the fixed generators, so that practice keeps its footing when the questioner
-drifts.
+Questioner and answerer are two roles of one network, or two networks. A question is worth 4p(1-p) at the answerer's
+success p: nothing for one that always or never is answered, most for one at the edge (between Absolute Zero's 1-p and
+R-Zero's 1-2|p-1/2|, smooth at the top); less the more alike the recent questions are. In the zero-sum form it is worth
+what the answerer gets wrong, 1-p, and nothing else (after SPIRAL). What cannot be read costs 1, what can be read but
+not used one half, a repetition earns nothing. Each role has its own baseline (the questioner one a domain), and both
+learn in one update. Part of the answerer's questions come from the fixed generators, so that practice keeps its footing
+when the questioner drifts.
 """
 
 from __future__ import annotations
@@ -13,25 +14,35 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from typing import Literal
 
+import torch
+
+from mrclassic.errors import UsageError
+from mrclassic.model.policy import Policy
 from mrclassic.rewards.contract import Weighted
-from mrclassic.tasks import arithmetic
-from mrclassic.tasks.base import Item, Refusal
+from mrclassic.tasks.arms import Arms
+from mrclassic.tasks.base import Domain, Item, Refusal
 from mrclassic.training import grpo
 from mrclassic.training import policy_gradient as pg
+from mrclassic.training.fits import WHOLE, Fit
 from mrclassic.training.grpo import GroupOutcome
 from mrclassic.training.losses import Loss, Size
+from mrclassic.training.questions import Warming, Written, closed, write
 from mrclassic.training.report import StepReport
 from mrclassic.training.rollouts import group_metrics, roll_out, rollout_seed, rollouts_of, size_of, step_report
 from mrclassic.training.rows import Row
-from mrclassic.training.skills import QUESTIONER
 from mrclassic.training.state import State
+from mrclassic.training.trainee import Trainee
 
 HISTORY = 2048  # questions that count as recent
 BASELINE = 0.95  # memory of the questioner's mean reward
 UNREADABLE, UNUSABLE = -1.0, -0.5
-_QUESTION = pg.Sampling(max_new=24)  # tokens; "What is 123 + 456?" takes 12
+_READABLE_SKELETON = 60  # characters; a longer one is remembered by its hash
+
+Form = Literal["edge", "zero_sum"]
 
 
 @dataclass(frozen=True)
@@ -39,9 +50,13 @@ class Settings:
     """`questions` written and `fixed` drawn from the generators, `group` answers to each."""
 
     questions: int = 24
-    fixed: int = 10
+    fixed: int = 16  # two fifths, as the research advises
     group: int = 8
-    max_new: int = 64
+    max_new: int = 64  # tokens of an answer
+    question_max_new: int = 24  # tokens of a question; "What is 123 + 456?" takes 12
+    form: Form = "edge"
+    networks: int = 1  # 2: the questioner is a network of its own, and nothing of it is kept
+    warm: int = 300  # supervised updates at most, to open a domain that it cannot ask about yet
     learning_rate: float = 1e-4
     warmup: int = 20
     clip_low: float = 0.2
@@ -50,9 +65,23 @@ class Settings:
     replay_weight: float = 0.3
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        if self.networks not in (1, 2):
+            raise UsageError(f"networks is {self.networks}; it is 1 or 2.")
+
     @property
     def objective(self) -> Loss:
         return Loss("dr_grpo", self.clip_low, self.clip_high, self.beta)
+
+    @property
+    def warming(self) -> Warming:
+        return Warming(self.warm, self.question_max_new, self.max_new)
+
+    def mixed(self, share: float) -> Settings:
+        """With so many items of the generators that they are this `share` of what is answered."""
+        if not 0 <= share <= 0.9:
+            raise UsageError(f"The share of fixed items is {share:g}; it goes from 0 to 0.9.")
+        return replace(self, fixed=round(self.questions * share / (1 - share)))
 
 
 @dataclass(frozen=True)
@@ -64,22 +93,33 @@ class Update:
     questions: tuple[tuple[str, float], ...]
 
 
+def start(
+    policy: Policy, anchored: grpo.Settings, settings: Settings, arms: Arms, dtype: torch.dtype, fit: Fit = WHOLE
+) -> State:
+    """Begin from `policy` (float32). Where domains must be opened first, the reference is what the model is after that:
+    it will move once, and so it is saved with the rest."""
+    state = grpo.start(policy, anchored, dtype, fit)
+    if settings.networks == 2:
+        state.other = Trainee(policy, dtype, fit, seed=anchored.seed)
+    if closed(state, arms, settings.warming) and state.reference is not None:
+        state.reference = state.trainee.reference(moving=True)
+        state.facts["reference"] = 0
+    return state
+
+
 def step(
     state: State,
+    domains: Sequence[Domain],
     fixed: Sequence[Item],
     rewards: Sequence[Weighted],
     settings: Settings,
     replay: Callable[[], list[Row]],
 ) -> Update:
-    """One update: write questions, answer them and `fixed`, learn both roles."""
+    """One update: write a question of each of `domains`, answer them and `fixed`, learn both roles."""
     begun = time.perf_counter()
-    trainee, tokenizer = state.trainee, state.trainee.policy.tokenizer
-    asking = tokenizer.encode_chat(QUESTIONER)
-    written = pg.sample(trainee.policy, [asking], settings.questions, _QUESTION, seed=rollout_seed(state, "questions"))[
-        0
-    ]
-    parsed = [_read(tokenizer.decode(completion.tokens), completion.finish_reason) for completion in written]
-    own = list({found.question: found for found in parsed if isinstance(found, Item)}.values())
+    trainee, asker = state.trainee, state.other or state.trainee
+    written = write(asker.policy, domains, settings.question_max_new, rollout_seed(state, "questions"))
+    own = list({each.found.question: each.found for each in written if isinstance(each.found, Item)}.values())
     answering = pg.Sampling(settings.max_new)
     rolled = roll_out(state, [*own, *fixed], rewards, settings.group, answering, "answers")
     groups = rolled.groups
@@ -88,47 +128,39 @@ def step(
         for group in groups[: len(own)]
         if any(reward is not None for reward in group.rewards)
     }
-    worth = _worths(state, parsed, success)
-    known = [value for value in worth if value is not None]
-    mean = sum(known) / len(known) if known else 0.0
-    baseline = float(state.facts.get("questioner_baseline", mean))
-    state.facts["questioner_baseline"] = BASELINE * baseline + (1 - BASELINE) * mean
+    worth = _worths(state, written, success, settings.form)
+    advantages = _advantages(state, written, worth)
     questions = [
-        pg.rollout(asking, completion, value - baseline)
-        for completion, value in zip(written, worth, strict=True)
-        if value is not None and value != baseline
+        pg.rollout(each.prompt, each.completion, advantage)
+        for each, advantage in zip(written, advantages, strict=True)
+        if advantage
     ]
     answers = rollouts_of(groups)
-    spoken = Size(len(written), sum(len(completion.tokens) for completion in written), _QUESTION.max_new)
+    spoken = Size(len(written), sum(len(each.completion.tokens) for each in written), settings.question_max_new)
 
     def gradients() -> dict[str, float]:
         loss, reference = settings.objective, state.reference
         size = size_of(groups, settings.max_new)
         found = pg.accumulate(trainee, answers, loss, size, answering, reference=reference)
-        asked = pg.accumulate(trainee, questions, loss, spoken, _QUESTION, reference=reference)
+        # A network of its own may go where it likes: nothing of it is kept.
+        anchor = reference if asker is trainee else None
+        how = pg.Sampling(settings.question_max_new)
+        asked = pg.accumulate(asker, questions, loss, spoken, how, reference=anchor)
         return found | ({"questions/entropy": asked["entropy"]} if "entropy" in asked else {})
 
     metrics = grpo.learn(state, gradients, replay(), settings) | group_metrics(rolled)
+    if asker is not trainee:
+        asker.update(metrics["learning_rate"])
     state.step += 1
-    shares = Counter(arithmetic.skeleton(item.question) for item in own)
-    drawn = [*written, *(completion for group in groups for completion in group.completions)]
+    drawn = [*(each.completion for each in written), *(each for group in groups for each in group.completions)]
     metrics |= {
         "completions": float(len(drawn)),
         "tokens": float(sum(len(completion.tokens) for completion in drawn)),
-        "questions/reward": mean,
-        "questions/valid": sum(isinstance(found, Item) or found.kind == "held-out" for found in parsed) / len(parsed),
-        "questions/unique": len(own) / max(1, sum(isinstance(found, Item) for found in parsed)),
-        "questions/success": sum(success.values()) / max(1, len(success)),
-        "questions/largest_skeleton": max(shares.values(), default=0) / max(1, len(own)),
     }
+    metrics |= _told(written, worth, success)
     report = step_report(state, metrics, [rolled], begun)
     outcomes = tuple(GroupOutcome(group.item, tuple(group.rewards)) for group in groups[len(own) :])
     return Update(report, outcomes, tuple(success.items()))
-
-
-def _read(text: str, finish_reason: str) -> Item | Refusal:
-    """What the questioner wrote; a question that ran out of room is not one."""
-    return arithmetic.parse(text) if finish_reason == "stop" else Refusal("unparsable", "it did not end")
 
 
 def _estimate(rewards: Sequence[float | None]) -> float:
@@ -137,25 +169,78 @@ def _estimate(rewards: Sequence[float | None]) -> float:
     return (sum(given) + 0.5) / (len(given) + 1)
 
 
-def _worths(state: State, parsed: Sequence[Item | Refusal], success: Mapping[str, float]) -> list[float | None]:
-    """The questioner's rewards; remembers the skeletons. A held-out question abstains: which pairs those are cannot be
+def _worths(state: State, written: Sequence[Written], success: Mapping[str, float], form: Form) -> list[float | None]:
+    """The questioner's rewards; remembers the skeletons. A held-out question abstains: which those are cannot be
     learned, so a penalty would be noise. So does one whose answers nobody could judge (it has no `success`)."""
     history: list[str] = state.facts.setdefault("skeletons", [])
     recent, total = Counter(history), len(history)
     worths: list[float | None] = []
-    seen: set[str] = set()
-    for found in parsed:
+    seen: dict[str, str] = {}
+    for each in written:
+        found = each.found
         if isinstance(found, Refusal):
             worths.append({"unparsable": UNREADABLE, "invalid": UNUSABLE}.get(found.kind))
         elif found.question in seen:
             worths.append(0.0)
         else:
-            seen.add(found.question)
+            seen[found.question] = _skeleton(each, found)
             p = success.get(found.question)
             if p is None:
                 worths.append(None)
                 continue
-            alike = recent[arithmetic.skeleton(found.question)] / total if total else 0.0
-            worths.append(4 * p * (1 - p) * (1 - alike))
-    state.facts["skeletons"] = [*history, *map(arithmetic.skeleton, sorted(seen))][-HISTORY:]
+            alike = recent[seen[found.question]] / total if total else 0.0
+            worths.append(1 - p if form == "zero_sum" else 4 * p * (1 - p) * (1 - alike))
+    state.facts["skeletons"] = [*history, *(seen[question] for question in sorted(seen))][-HISTORY:]
     return worths
+
+
+def _skeleton(each: Written, found: Item) -> str:
+    text = each.domain.skeleton(found.question)
+    return text if len(text) <= _READABLE_SKELETON else blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _advantages(state: State, written: Sequence[Written], worth: Sequence[float | None]) -> list[float]:
+    """What each question was worth beyond the baseline of its domain, which then follows; 0 where nothing is known."""
+    baselines: dict[str, float] = state.facts.setdefault("baselines", {})
+    found = [0.0] * len(written)
+    for name in dict.fromkeys(each.domain.name for each in written):
+        known = [
+            (place, value)
+            for place, (each, value) in enumerate(zip(written, worth, strict=True))
+            if each.domain.name == name and value is not None
+        ]
+        mean = sum(value for _, value in known) / len(known) if known else 0.0
+        baseline = baselines.get(name, mean)
+        for place, value in known:
+            found[place] = value - baseline
+        baselines[name] = BASELINE * baseline + (1 - BASELINE) * mean
+    return found
+
+
+def _told(written: Sequence[Written], worth: Sequence[float | None], success: Mapping[str, float]) -> dict[str, float]:
+    """The numbers of the questions, of all and, where there are several domains, of each."""
+    told = _numbers(written, worth, success, "questions")
+    names = list(dict.fromkeys(each.domain.name for each in written))
+    for name in names if len(names) > 1 else ():
+        places = [place for place, each in enumerate(written) if each.domain.name == name]
+        part = _numbers([written[at] for at in places], [worth[at] for at in places], success, f"questions:{name}")
+        told |= {key: value for key, value in part.items() if key.endswith(("/valid", "/success"))}
+    return told
+
+
+def _numbers(
+    written: Sequence[Written], worth: Sequence[float | None], success: Mapping[str, float], title: str
+) -> dict[str, float]:
+    known = [value for value in worth if value is not None]
+    usable = [(each, each.found) for each in written if isinstance(each.found, Item)]
+    own = {found.question: _skeleton(each, found) for each, found in usable}
+    right = [success[question] for question in own if question in success]
+    forms = Counter(own.values())
+    return {
+        f"{title}/reward": sum(known) / len(known) if known else 0.0,
+        f"{title}/valid": sum(each.readable for each in written) / max(1, len(written)),
+        f"{title}/unique": len(own) / max(1, len(usable)),
+        f"{title}/success": sum(right) / max(1, len(right)),
+        f"{title}/skeletons": len(forms) / max(1, len(own)),
+        f"{title}/largest_skeleton": max(forms.values(), default=0) / max(1, len(own)),
+    }

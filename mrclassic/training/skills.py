@@ -10,10 +10,16 @@ from collections.abc import Mapping, Sequence
 
 from mrclassic.model.tokenizer import Message, Tokenizer
 from mrclassic.tasks import arithmetic
+from mrclassic.tasks.base import Asked
 from mrclassic.training.rows import Row, row
 
-# What the questioner is asked; as a system line it cannot be mistaken for something that the owner says.
-QUESTIONER: tuple[Message, ...] = ({"role": "system", "content": "Write a sum."},)
+
+def questioner(domain: Asked) -> tuple[Message, ...]:
+    """What the questioner is told; as a system line it cannot be mistaken for something that the owner says."""
+    return ({"role": "system", "content": domain.asking},)
+
+
+QUESTIONER = questioner(arithmetic)
 
 # How often each level is shown while hatching. Levels 1 and 2 are taught; 3 and 4 are glimpsed until a third of their
 # items come out right, so that there is something to learn at night; 5 is left to practice alone.

@@ -22,7 +22,7 @@ from mrclassic.training.trainee import Trainee
 
 ENDED = "ended"  # the name of a run's last state, beside `step-N`; it says how the run ended
 SKIPPED = "skipped"  # of the facts: first and last update of what was left out, each time
-_GOOD = "good."
+_GOOD, _OTHER = "good.", "other."
 
 
 @dataclass
@@ -40,20 +40,27 @@ class State:
     # The policy that the divergence is measured from: that which the run started from, and then it is not saved; or
     # that of the update `facts["reference"]`, which is.
     reference: Policy | None = None
+    other: Trainee | None = None  # a second network that learns beside the first; nothing of it is kept afterwards
     journal: Journal = field(default_factory=Journal)  # of what cannot be computed again; see there
     good: Snapshot | None = None  # where a roll-back leads; saved too, or a resumed run would roll back elsewhere
     ended: dict[str, Any] | None = None  # how the run ended, once it has (see `loop`)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Those of the trainee, and of a reference that was moved since the run started."""
+        """Those of the trainee, of a reference that was moved since the run started, and of the other network."""
         tensors = self.trainee.tensors()
         if self.reference is not None and "reference" in self.facts:
             named = self.reference.decoder.named_parameters()
             tensors |= {f"reference.{name}": weight for name, weight in named if name in self.trainee.learned}
+        if self.other is not None:
+            tensors |= {_OTHER + name: tensor for name, tensor in self.other.tensors().items()}
         return tensors
 
     def _take(self, tensors: Mapping[str, Tensor]) -> None:
-        self.trainee.restore(tensors)
+        own = {name: tensor for name, tensor in tensors.items() if not name.startswith(_OTHER)}
+        self.trainee.restore(own)
+        if self.other is not None:
+            theirs = tensors.keys() - own.keys()
+            self.other.restore({name.removeprefix(_OTHER): tensors[name] for name in theirs})
         if self.reference is not None:
             with torch.no_grad():
                 for name, weight in self.reference.decoder.named_parameters():

@@ -16,6 +16,7 @@ from homes import mrclassic
 from mrclassic.errors import UsageError
 from mrclassic.home import Home
 from mrclassic.lab import catalogue, collapse, curricula, drift, growing, healthy, knights, learning, mixing, stories
+from mrclassic.lab import selfplay as playing
 from mrclassic.lab.experiment import Method, Options, Result
 from mrclassic.lab.ground import Ground
 from mrclassic.lab.methods import imitate, practise
@@ -45,7 +46,7 @@ def ground(home: Home) -> Iterator[Ground]:
 
 
 @pytest.mark.parametrize(
-    "experiment", [learning, healthy, drift, collapse, knights, stories, growing, curricula, mixing]
+    "experiment", [learning, healthy, drift, collapse, knights, stories, growing, curricula, mixing, playing]
 )
 def test_every_experiment_runs_and_leaves_a_note(experiment: ModuleType, ground: Ground, tmp_path: Path) -> None:
     if experiment is knights:

@@ -19,6 +19,7 @@ from mrclassic.night.drill import Drilled, Order
 from mrclassic.night.workplace import Workplace
 from mrclassic.settings import load
 from mrclassic.store import Store
+from mrclassic.training import questions
 from mrclassic.training.report import StepReport
 from mrclassic.training.sentinel import CONTINUE, History, Verdict
 
@@ -27,6 +28,10 @@ from mrclassic.training.sentinel import CONTINUE, History, Verdict
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     nights.small(monkeypatch)
     monkeypatch.setattr(drill, "ITEMS", 6)
+
+
+# Closed for three updates, so that the cut comes just after they are over; then two networks.
+OPENED_FIRST = {"warm": 3, "networks": 2, "form": "zero_sum", "fixed": 0.2}
 
 
 @pytest.fixture
@@ -47,10 +52,14 @@ def rows(home: Home, run: int) -> list[object]:
         ]
 
 
-@pytest.mark.parametrize("method", ["grpo", "selfplay"])
-def test_cut_off_it_comes_to_the_same(method: str, nest: Home, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("method", "play"), [("grpo", {}), ("selfplay", {}), ("selfplay", OPENED_FIRST)])
+def test_cut_off_it_comes_to_the_same(
+    method: str, play: dict, nest: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if play:
+        monkeypatch.setattr(questions, "READABLE", 0.8)
     whole = Home(shutil.copytree(nest.root, tmp_path / "whole"))
-    order = Order(method, steps=6, seed=4)
+    order = Order(method, steps=6, seed=4, play=play)
     straight = drilled(whole, order)
     seen: list[int] = []
 

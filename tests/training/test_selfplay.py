@@ -58,7 +58,7 @@ def pays(*pattern: float | None):  # type: ignore[no-untyped-def]
 
 def play(state: State, rewards: list, own: selfplay.Settings = SETTINGS) -> selfplay.Update:
     items = [arithmetic.sample(keyed("fixed", state.step, at), "1") for at in range(own.fixed)]
-    return selfplay.step(state, items, rewards, own, list)
+    return selfplay.step(state, [arithmetic] * own.questions, items, rewards, own, list)
 
 
 HALF = pays(1.0, 0.0, 1.0, 0.0)
@@ -116,7 +116,7 @@ def test_a_held_out_question_is_neither_answered_nor_trained_on() -> None:
     state = start(policy)
     items: list = []
     own = replace(SETTINGS, fixed=0, learning_rate=1e-2)
-    update = selfplay.step(state, items, HALF, own, list)
+    update = selfplay.step(state, [arithmetic] * own.questions, items, HALF, own, list)
     assert update.report.samples == ()
     assert micro.digest(state.trainee.full_policy()) == micro.digest(policy)
 
@@ -164,10 +164,10 @@ def test_both_roles_learn_in_one_update_and_the_run_is_a_function_of_its_seed() 
 def test_the_baseline_follows_the_questioners_reward() -> None:
     state = start(writer("Who are you?"))
     play(state, HALF)
-    assert state.facts["questioner_baseline"] == -1.0
-    state.facts["questioner_baseline"] = 1.0
+    assert state.facts["baselines"] == {"arithmetic": -1.0}
+    state.facts["baselines"]["arithmetic"] = 1.0
     play(state, HALF)
-    assert state.facts["questioner_baseline"] == pytest.approx(0.95 - 0.05)
+    assert state.facts["baselines"]["arithmetic"] == pytest.approx(0.95 - 0.05)
 
 
 def test_the_history_does_not_grow_without_end() -> None:

@@ -13,10 +13,11 @@ from typing import Any
 
 from mrclassic.errors import UsageError
 from mrclassic.tasks import numbers
-from mrclassic.tasks.base import RIGHT, Item, Judgement, ask, keyed
+from mrclassic.tasks.base import RIGHT, Item, Judgement, Refusal, ask, keyed
 from mrclassic.tasks.dataset import Dataset, Level, Loaded, text_of
 from mrclassic.tasks.documents import shelf
-from mrclassic.tasks.documents.questions import Question, sound
+from mrclassic.tasks.documents.questions import BLANK, Question, sound
+from mrclassic.tasks.known import Known, skeleton
 from mrclassic.tasks.trivia import normal, one_of
 
 NAME = "documents"
@@ -27,6 +28,7 @@ class Documents(Dataset):
 
     name = NAME
     about = "what your notes say, asked for without them"
+    asking = "Write a question about the notes."
 
     @cached_property
     def shelf(self) -> tuple[shelf.Document, ...]:
@@ -69,6 +71,19 @@ class Documents(Dataset):
         if number is not None:
             return numbers.judge(completion, number)
         return one_of({normal(name) for name in (item.answer, *item.meta.get("aliases", ()))}, completion, item.answer)
+
+    @cached_property
+    def known(self) -> Known:
+        """Every question that the notes answer."""
+        return Known(self, lambda question: normal(question.replace(BLANK, " gap ")))
+
+    def parse(self, question: str) -> Item | Refusal:
+        """The item of that question, whose gold is the fact as it is kept; case, articles and marks may differ."""
+        return self.known.parse(question)
+
+    def skeleton(self, question: str) -> str:
+        """The question without its names and numbers: how alike two questions are."""
+        return skeleton(question)
 
 
 def _item(question: Question) -> Item:

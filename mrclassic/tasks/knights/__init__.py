@@ -40,6 +40,7 @@ class Knights(Dataset):
 
     name = "knights"
     about = "who tells the truth and who lies, 2 to 8 people"
+    asking = "Write a puzzle of knights and knaves."
     slot = re.compile(r"ANSWER:(?:\s*\(\d\) \S+ is an? \w+)+\.?\Z")  # where the answer stands, for rewards of form
     levels = tuple(str(people) for people in range(FEWEST, MOST + 1))
 

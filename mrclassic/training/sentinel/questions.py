@@ -22,6 +22,17 @@ def questions_repeat(history: History) -> Verdict:
     return CONTINUE
 
 
+def questions_beyond(history: History) -> Verdict:
+    """Questions that are only ever answered wrong teach nothing: where the answerer began with three in ten right and
+    has a third of that left, the questioner is looking for failure. (A question of a group of eight that all failed
+    counts as one in eighteen, so half of those are as good as none.)"""
+    now, first = history.mean("questions/success"), history.start("questions/success")
+    if now is None or first is None or first < 0.3 or now > min(first / 3, 0.12):
+        return CONTINUE
+    words = f"Of its own questions it answers {now:.0%} right, {first:.0%} at first: they are beyond it."
+    return Verdict("pause", "beyond", words)
+
+
 def nothing_open(history: History) -> Verdict:
     """The answerer masters whatever the questioner finds: at 97% of groups without spread there is no edge left. Higher
     than for GRPO, because the questioner needs time to find the edge."""

@@ -39,6 +39,7 @@ SELF_PLAYED: tuple[Rule, ...] = (
     scores.unjudged,
     questions.questions_astray,
     questions.questions_repeat,
+    questions.questions_beyond,
     questions.nothing_open,
     answers.parser,
     looks.forgetting,
