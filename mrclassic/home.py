@@ -51,7 +51,7 @@ class Home:
     @property
     def folders(self) -> tuple[Path, ...]:
         """Every folder inside the root."""
-        within = (self.checkpoints, self.runs, self.plugins, self.tasks, self.documents)
+        within = (self.checkpoints, self.taste, self.runs, self.plugins, self.tasks, self.documents)
         return (*within, self.nights, self.logs, self.run)
 
     @property
@@ -73,6 +73,11 @@ class Home:
     def checkpoints(self) -> Path:
         """One immutable folder a checkpoint."""
         return self.root / "checkpoints"
+
+    @property
+    def taste(self) -> Path:
+        """What was learned of the owner's taste: a folder each time, of which the newest counts."""
+        return self.root / "taste"
 
     @property
     def runs(self) -> Path:

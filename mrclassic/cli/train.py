@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from mrclassic.cli import common, fitting, train_base
+from mrclassic.cli import common, fitting, train_base, train_taste
 from mrclassic.cli.resuming import Resumable, Resume
 
 if TYPE_CHECKING:
     from mrclassic.night.documents import Learned
     from mrclassic.night.study import Studied
 
-app = typer.Typer(name="train", help="Train by one method: a corpus, the book, GRPO, self-play.", no_args_is_help=True)
+app = typer.Typer(
+    name="train", help="Train by one method: a corpus, the book, GRPO, self-play, your picks.", no_args_is_help=True
+)
 app.command(cls=Resumable)(train_base.base)
+app.command()(train_taste.reward_model)
 
 Advantage = Literal["centred", "standardised"]
 Kind = Literal["dr_grpo", "dapo", "grpo", "gspo"]

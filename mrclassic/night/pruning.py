@@ -1,8 +1,8 @@
 """Which checkpoints stay on the disk. A night makes one or two, and a year of them would fill it.
 
 Kept are whatever is in use, the golden one, what `model undo` leads to and the newest (three each), what was imported,
-and what a run or a night that can go on stands on. Of the others only the row in the store stays: what it was, where it
-came from and what was measured of it.
+what a run or a night that can go on stands on, and the one whose states the learned taste reads. Of the others only the
+row in the store stays: what it was, where it came from and what was measured of it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from mrclassic.errors import MrClassicError
 from mrclassic.home import Home
 from mrclassic.model.manifest import CorruptCheckpoint, manifest
-from mrclassic.store import Checkpoint, Store
+from mrclassic.store import Checkpoint, Store, tasting
 
 KEPT = 3
 _CUT = ("planned", "interrupted", "paused", "failed")  # what can be gone on with, while its folder is there
@@ -76,7 +76,8 @@ def kept(home: Home, store: Store, keep: int) -> set[str]:
     for night in store.nights.list(limit=_RECENT):
         if night.status == "running" or (night.status in _CUT and (home.runs / f"night-{night.id}").exists()):
             stays |= {str(each) for each in (night.checkpoint, night.plan.get("wanted")) if each}
-    return stays
+    taste = tasting.standing(store, home).evidence
+    return stays | ({taste.checkpoint} if taste is not None and taste.checkpoint else set())
 
 
 def _here(home: Home, row: Checkpoint) -> Path:

@@ -79,6 +79,7 @@ def _names(when: datetime, method: str) -> Iterator[str]:
 
 
 _OVER = ("done", "rolled back", "stopped")  # runs that cannot be gone on with
+_ANEW = ("lesson", "reward-model")  # kinds that are begun anew instead
 
 
 class Workplace:
@@ -357,7 +358,7 @@ class Workplace:
                 cut = isinstance(error, KeyboardInterrupt | Unwritable | StoreError | OSError)
                 status = "interrupted" if cut else "failed"
                 self.store.runs.finish(run, status, facts={"error": str(error)})
-                if night is None and status == "interrupted" and kind != "lesson":  # that is begun anew
+                if night is None and status == "interrupted" and kind not in _ANEW:
                     again = "The same command" if kind == "hatch" else f"`mrclassic {_verb(kind)} --resume {run}`"
                     self.say(f"{again} goes on from here.")
                 raise

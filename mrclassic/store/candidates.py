@@ -62,6 +62,14 @@ class Candidates:
         rows = self._db.rows(f"{_CANDIDATE} WHERE c.draw = {last} ORDER BY c.shown", (prompt,))
         return [_candidate(row) for row in rows]
 
+    def drawn_with(self, candidate: int) -> list[Candidate]:
+        """The whole draw that a candidate belongs to, in the order shown."""
+        one = "(SELECT draw FROM candidates WHERE id = ?)"
+        return [
+            _candidate(row)
+            for row in self._db.rows(f"{_CANDIDATE} WHERE c.draw = {one} ORDER BY c.shown", (candidate,))
+        ]
+
     def get(self, candidate: int) -> Candidate | None:
         """The candidate of that id."""
         row = self._db.row(f"{_CANDIDATE} WHERE c.id = ?", (candidate,))

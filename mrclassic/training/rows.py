@@ -108,3 +108,9 @@ def buckets(rows: Iterable[Row], budget: int) -> list[list[int]]:
 
 
 _WORTHWHILE = 8  # rows; a smaller group is not worth a pass of its own
+
+
+def together(groups: Sequence[Sequence[Row]], budget: int) -> list[list[int]]:
+    """Places of `groups` of rows that one loss compares, so that each padded rectangle holds whole groups."""
+    longest = [max(group, key=lambda each: len(each.ids)) for group in groups]
+    return buckets(longest, budget // max(len(group) for group in groups))

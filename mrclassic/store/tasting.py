@@ -1,0 +1,94 @@
+"""Taste, as far as the store and the home tell of it: the choices that the owner made, and why taste is on or off.
+
+Nothing here computes: what was learned is known by its manifest, which is read as the JSON that it is.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mrclassic.choices import Choice, choice
+from mrclassic.evidence import Evidence
+from mrclassic.home import Home
+from mrclassic.store import curation
+from mrclassic.store.learnt import MANIFEST
+from mrclassic.store.picks import Pick
+
+if TYPE_CHECKING:
+    from mrclassic.store import Store
+
+_ALL = 10**9
+
+
+def choices(store: Store) -> list[Choice]:
+    """All choices that stand, oldest first: a pick against the rest of its draw, a typed reply against all that were
+    shown last, an edited one against the candidate it was made from."""
+    found = []
+    for pick in store.picks.replies(_ALL):
+        others = _others(store, pick)
+        if pick.text.strip() and others:
+            entry = curation.entry_for(store, pick.prompt, pick.text)
+            prompt = [(str(said["role"]), str(said["content"])) for said in entry.prompt]
+            made = choice(prompt, pick.text, others, pick.kind, pick.id)  # type: ignore[arg-type]
+            if made is not None:
+                found.append(made)
+    return sorted(found, key=lambda each: each.pick or 0)
+
+
+def _others(store: Store, pick: Pick) -> list[str]:
+    if pick.kind == "edited" and pick.candidate is not None:
+        origin = store.candidates.get(pick.candidate)
+        shown = [origin] if origin else []
+    elif pick.candidate is not None:
+        shown = store.candidates.drawn_with(pick.candidate)
+    else:
+        shown = store.candidates.for_prompt(pick.prompt)
+    return [each.text for each in shown if each.text.strip() != pick.text.strip()]
+
+
+@dataclass(frozen=True)
+class Taste:
+    """How the learned taste stands: `on`, whether it may be a reward, and `why`, a sentence with its numbers.
+
+    `agreed` of the newest `compared` picks that it was held against, none of which the model that judged them had
+    learned from; `since` are picks made after it was learned. `evidence` is None where nothing was learned.
+    """
+
+    on: bool
+    why: str
+    agreed: int = 0
+    compared: int = 0
+    since: int = 0
+    evidence: Evidence | None = None
+
+
+def newest(home: Home) -> Path | None:
+    """The folder of the taste that counts."""
+    found = [path for path in home.taste.glob("[0-9]*") if (path / MANIFEST).is_file()] if home.taste.is_dir() else []
+    return max(found, key=lambda path: path.name, default=None)
+
+
+def standing(store: Store, home: Home) -> Taste:
+    """Why taste is on or off, and how it agrees with the owner's last picks; picks that were undone do not count."""
+    path = newest(home)
+    numbers = [pick.id for pick in store.picks.replies(_ALL)]
+    if path is None:
+        return Taste(
+            False, "Your taste was not learned yet; `mrclassic train reward-model` does it.", since=len(numbers)
+        )
+    try:
+        found = Evidence.of(json.loads((path / MANIFEST).read_text(encoding="utf-8"))["metrics"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        why = f"What was learned of your taste ({path}) cannot be read; `mrclassic train reward-model` learns it anew."
+        return Taste(False, why, since=len(numbers))
+    there = set(numbers)
+    last = [agreed for pick, agreed in found.last if pick in there]
+    since = sum(number > max(found.seen, default=0) for number in numbers)
+    why = found.words
+    if found.allowed and found.checkpoint and not (home.checkpoints / found.checkpoint / MANIFEST).is_file():
+        why = f"Your taste reads the states of {found.checkpoint}, which was removed; learn it anew."
+        return Taste(False, why, sum(last), len(last), since, found)
+    return Taste(found.allowed, why, sum(last), len(last), since, found)

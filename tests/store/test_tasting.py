@@ -1,0 +1,97 @@
+"""The choices behind picks, and why taste is on or off."""
+
+from __future__ import annotations
+
+import json
+
+import choosers
+
+from mrclassic.choices import Choice
+from mrclassic.evidence import Evidence, Point
+from mrclassic.home import Home
+from mrclassic.store import Store, curation, tasting
+
+
+def ask(store: Store, text: str) -> int:
+    talk = store.conversations.create().id
+    return store.conversations.add(talk, None, "user", text, origin="user").id
+
+
+def found(store: Store) -> dict[str, Choice]:
+    return {each.prompt[-1][1]: each for each in tasting.choices(store)}
+
+
+def test_each_kind_of_pick_is_a_choice_of_its_own_kind(home: Home, store: Store) -> None:
+    for kind in ("candidate", "typed", "edited", "skip", "undone", "alone", "again"):
+        prompt = ask(store, kind)
+        ids = choosers.draw(store, prompt, ["a", "b", "c"] if kind != "alone" else ["a"])
+        if kind in ("candidate", "undone", "alone"):
+            curation.take(store, home, prompt, "a", "candidate", ids[0])
+        elif kind == "typed":
+            curation.take(store, home, prompt, "mine", "typed")
+        elif kind == "edited":
+            curation.take(store, home, prompt, "b, indeed", "edited", ids[1])
+        elif kind == "again":
+            later = choosers.draw(store, prompt, ["x", "y"])
+            curation.take(store, home, prompt, "y", "candidate", later[1])
+        else:
+            curation.skip(store, prompt)
+        if kind == "undone":
+            curation.undo(store, home)
+    made = found(store)
+    assert set(made) == {"candidate", "typed", "edited", "again"}
+    assert {name: (each.replies[each.winner], set(each.replies)) for name, each in made.items()} == {
+        "candidate": ("a", {"a", "b", "c"}),
+        "typed": ("mine", {"mine", "a", "b", "c"}),
+        "edited": ("b, indeed", {"b, indeed", "b"}),
+        "again": ("y", {"x", "y"}),
+    }
+    assert [name for name, each in made.items() if each.drawn] == ["candidate", "again"]
+
+
+def evidence(**change: object) -> Evidence:
+    facts = {
+        "form": "heads", "checkpoint": None, "model_sha256": None, "seed": 0, "choices": 300, "own": 300, "judged": 300,
+        "right": 150, "low": 0.44, "high": 0.56, "chance": 0.2, "by_length": 0.3, "length": 0.1, "loss": 1.2,
+        "even": 1.6, "calibration": 0.03, "temperature": 1.1, "curve": (Point(1.0, 240, 0.5),), "seen": (1, 2, 3),
+        "last": ((2, True), (3, False)),
+    }  # fmt: skip
+    return Evidence(**{**facts, **change})  # type: ignore[arg-type]
+
+
+def learn(home: Home, found: Evidence, name: str = "20260101-000000-heads-1") -> None:
+    folder = home.taste / name
+    folder.mkdir(exist_ok=True)
+    (folder / "mrclassic.json").write_text(json.dumps({"metrics": found.facts()}))
+
+
+def test_why_taste_is_on_or_off(home: Home, store: Store) -> None:
+    assert not tasting.standing(store, home).on
+    assert "was not learned yet" in tasting.standing(store, home).why
+    for _ in range(4):
+        prompt = ask(store, "Hm?")
+        ids = choosers.draw(store, prompt, ["a", "b"])
+        curation.take(store, home, prompt, "a", "candidate", ids[0])
+    learn(home, evidence())
+    now = tasting.standing(store, home)
+    assert (now.on, now.agreed, now.compared, now.since) == (True, 1, 2, 1)
+    learn(home, evidence(right=60, low=0.16, high=0.25, length=-0.42), "20260102-000000-heads-2")
+    now = tasting.standing(store, home)
+    assert not now.on
+    assert now.why == (
+        "Your taste is no reward yet, it only orders replies: of 300 picks that it had not seen it named 20% (16% to "
+        "25%), and 35% are needed (20% is chance; length alone: 30%); its scores go with length (-0.42), and less than "
+        "0.3 is wanted."
+    )
+    learn(home, evidence(checkpoint="gone"), "20260103-000000-heads-3")
+    assert "gone, which was removed" in tasting.standing(store, home).why
+    (home.taste / "20260103-000000-heads-3" / "mrclassic.json").write_text("{")
+    assert "cannot be read" in tasting.standing(store, home).why
+
+
+def test_what_is_needed_grows_with_chance() -> None:
+    assert evidence().wanted == 0.35
+    assert round(evidence(chance=0.5).wanted, 3) == 0.594
+    assert evidence(own=199).lacking
+    assert evidence(length=float("nan")).lacking
+    assert Evidence.of(json.loads(json.dumps(evidence().facts()))) == evidence()
