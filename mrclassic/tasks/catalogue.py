@@ -29,6 +29,10 @@ BUILT_IN = {
     "knights": "mrclassic.tasks.knights:task",
     "stories": "mrclassic.tasks.stories:task",
     "documents": "mrclassic.tasks.documents:task",
+    "keyturn": "mrclassic.tasks.environments.keyturn:task",
+    "guessing": "mrclassic.tasks.environments.guessing:task",
+    "mastermind": "mrclassic.tasks.environments.mastermind:task",
+    "twenty": "mrclassic.tasks.environments.twenty:task",
 }
 GYM = "gym"  # what the names of its tasks begin with
 _BESIDE = "documents"  # its files lie beside the folder of the tasks; without any it is not listed

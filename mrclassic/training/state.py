@@ -22,7 +22,7 @@ from mrclassic.training.trainee import Trainee
 
 ENDED = "ended"  # the name of a run's last state, beside `step-N`; it says how the run ended
 SKIPPED = "skipped"  # of the facts: first and last update of what was left out, each time
-_GOOD = "good."
+_GOOD, _KEPT = "good.", "kept."
 
 
 @dataclass
@@ -41,19 +41,23 @@ class State:
     # that of the update `facts["reference"]`, which is.
     reference: Policy | None = None
     journal: Journal = field(default_factory=Journal)  # of what cannot be computed again; see there
+    # Tensors of the method's own beside the weights, and saved with them.
+    kept: dict[str, Tensor] = field(default_factory=dict)
     good: Snapshot | None = None  # where a roll-back leads; saved too, or a resumed run would roll back elsewhere
     ended: dict[str, Any] | None = None  # how the run ended, once it has (see `loop`)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Those of the trainee, and of a reference that was moved since the run started."""
-        tensors = self.trainee.tensors()
+        """Those of the trainee, the method's own, and those of a reference that was moved since the run started."""
+        tensors = self.trainee.tensors() | {f"{_KEPT}{name}": tensor for name, tensor in self.kept.items()}
         if self.reference is not None and "reference" in self.facts:
             named = self.reference.decoder.named_parameters()
             tensors |= {f"reference.{name}": weight for name, weight in named if name in self.trainee.learned}
         return tensors
 
     def _take(self, tensors: Mapping[str, Tensor]) -> None:
-        self.trainee.restore(tensors)
+        self.trainee.restore({name: tensor for name, tensor in tensors.items() if not name.startswith(_KEPT)})
+        kept = {name: tensor for name, tensor in tensors.items() if name.startswith(_KEPT)}
+        self.kept = {name.removeprefix(_KEPT): tensor.clone() for name, tensor in kept.items()}
         if self.reference is not None:
             with torch.no_grad():
                 for name, weight in self.reference.decoder.named_parameters():
