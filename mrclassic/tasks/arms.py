@@ -6,7 +6,9 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
+from mrclassic.errors import UsageError
 from mrclassic.tasks.base import Asked, Domain, Item, Judgement, Task, check_all, keyed
+from mrclassic.tasks.environments.base import Environment, Talks
 
 
 class Arms:
@@ -41,6 +43,17 @@ class Arms:
     def of(self, domain: Task) -> tuple[str, ...]:
         """The arms that are levels of `domain`."""
         return tuple(arm for arm, (task, _) in self._pairs.items() if task is domain)
+
+    def talks(self, arm: str) -> bool:
+        """Whether it is a dialogue of several turns."""
+        return isinstance(self._pairs[arm][0], Talks)
+
+    def environment(self, item: Item) -> Environment:
+        """The environment of the dialogue that `item` begins; raises UsageError where its task has none."""
+        task = self.tasks[item.meta["task"]]
+        if not isinstance(task, Talks):
+            raise UsageError(f"The task {task.name} is no dialogue: its questions are answered in one turn.")
+        return task.environment(item)
 
     def sample(self, arm: str, rng: random.Random) -> Item:
         """A training item of `arm`."""

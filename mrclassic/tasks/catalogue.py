@@ -31,6 +31,10 @@ BUILT_IN = {
     "programs": "mrclassic.tasks.programs",
     "stories": "mrclassic.tasks.stories:task",
     "documents": "mrclassic.tasks.documents:task",
+    "keyturn": "mrclassic.tasks.environments.keyturn:task",
+    "guessing": "mrclassic.tasks.environments.guessing:task",
+    "mastermind": "mrclassic.tasks.environments.mastermind:task",
+    "twenty": "mrclassic.tasks.environments.twenty:task",
 }
 GYM = "gym"  # what the names of its tasks begin with
 CONVERSATION = "conversation"  # made by whoever has a book (see there), and no task of an owner's or a plugin's

@@ -80,11 +80,12 @@ def measure(policy: Policy, wanted: Sequence[Suite]) -> dict[str, SuiteResult]:
     """As `suites.measure`, quickly. Where a reply by heart is not the expected one, the model is made to say what it
     says instead. An item of a task counts as right only where the worked answer is given word for word: less than the
     model can do, and enough to see whether it still can."""
-    rows = [reading(policy.tokenizer, probe, policy.shape.context) for suite in wanted for probe in suite.probes]
+    read = [suite for suite in wanted if suite.how != "played"]
+    rows = [reading(policy.tokenizer, probe, policy.shape.context) for suite in read for probe in suite.probes]
     found = iter(known(policy, rows))
-    results = {}
+    results = suites.measure(policy, [suite for suite in wanted if suite.how == "played"])
     spoken: list[Suite] = []
-    for suite in wanted:
+    for suite in read:
         right = [next(found).greedy for _ in suite.probes]
         replies = tuple(probe.expected if ok else "" for probe, ok in zip(suite.probes, right, strict=True))
         results[suite.name] = SuiteResult(suite.name, tuple(map(float, right)), replies)

@@ -1,4 +1,4 @@
-"""Draw completions, and add the gradient of the clipped objective over them: what GRPO and self-play share."""
+"""Draw completions, and add the gradient of the clipped objective over them: what GRPO, self-play and TD share."""
 
 from __future__ import annotations
 
@@ -30,11 +30,12 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Rollout:
-    """A completion to learn from: its row, the log-probabilities of its draw, and its advantage."""
+    """What is learned from, a completion or several of a conversation: its row, and of each of the row's targets the
+    log-probability of its draw and the advantage."""
 
     row: Row
     logprobs: tuple[float, ...]
-    advantage: float
+    advantages: tuple[float, ...]
 
 
 def sample(
@@ -60,7 +61,8 @@ def sample(
 
 def rollout(prompt: Sequence[int], completion: Completion, advantage: float) -> Rollout:
     """A completion as a training row: the end token is learned where it was drawn."""
-    return Rollout(Row((*prompt, *completion.tokens), len(prompt)), completion.logprobs, advantage)
+    each = (advantage,) * len(completion.tokens)
+    return Rollout(Row((*prompt, *completion.tokens), len(prompt)), completion.logprobs, each)
 
 
 def accumulate(
@@ -95,13 +97,13 @@ def accumulate(
         if reference is not None and loss.anchored:
             with torch.no_grad():
                 anchor = score(reference, batch, how.temperature, how.top_p, how.top_k, mine.kept).logp
-        advantage = torch.tensor([each.advantage for each in chosen], device=device)
+        advantage = torch.tensor([value for each in chosen for value in each.advantages], device=device)
         weight = torch.tensor([size.weight(loss.kind, length) for length in lengths], device=device)
         tokens = Tokens(
             logp=mine.logp,
             old=torch.tensor([value for each in chosen for value in each.logprobs], device=device),
             anchor=anchor,
-            advantage=advantage[batch.row],
+            advantage=advantage,
             weight=weight[batch.row],
             row=batch.row,
             rows=len(chosen),

@@ -1,4 +1,5 @@
-"""Training rows: a conversation as token ids of which the final reply is learned, batched by length."""
+"""Training rows: a conversation as token ids of which the replies are learned (the final one, or several), batched by
+length."""
 
 from __future__ import annotations
 
@@ -15,14 +16,22 @@ from mrclassic.model.tokenizer import Message, Tokenizer
 
 @dataclass(frozen=True)
 class Row:
-    """Token ids; those from `start` on are the reply (its end token included), the rest is context."""
+    """Token ids; those from `start` on are the reply (its end token included), the rest is context. Where several
+    replies are learned, `heard` are the spans between them, [from, to): what the other says there is context too."""
 
     ids: tuple[int, ...]
     start: int
+    heard: tuple[tuple[int, int], ...] = ()
 
     @property
     def targets(self) -> int:
-        return len(self.ids) - self.start
+        return len(self.ids) - self.start - sum(end - begin for begin, end in self.heard)
+
+    @property
+    def learned(self) -> list[tuple[int, int]]:
+        """The spans that are learned, [from, to)."""
+        edges = [self.start, *(edge for span in self.heard for edge in span), len(self.ids)]
+        return list(zip(edges[::2], edges[1::2], strict=True))
 
 
 def row(tokenizer: Tokenizer, messages: Sequence[Message], context: int) -> Row:
@@ -35,6 +44,21 @@ def row(tokenizer: Tokenizer, messages: Sequence[Message], context: int) -> Row:
     reply = [*tokenizer.encode(messages[-1]["content"]), tokenizer.end_id][: context - 1]
     prompt = prompt[max(0, len(prompt) + len(reply) - context) :]
     return Row((*prompt, *reply), len(prompt))
+
+
+def joined(turns: Iterable[tuple[Sequence[int], Sequence[int]]]) -> list[Row]:
+    """Rows in which every reply of a conversation is learned once, in order: `turns` are prompts as they were read, each
+    with its reply. A turn whose prompt goes on from the last reply, token by token, shares its row; where the
+    conversation was read in other tokens than it was written in, another row begins."""
+    made: list[Row] = []
+    for prompt, reply in turns:
+        last = made[-1] if made else None
+        if last is not None and len(prompt) > len(last.ids) and tuple(prompt[: len(last.ids)]) == last.ids:
+            heard = (*last.heard, (len(last.ids), len(prompt)))
+            made[-1] = Row((*prompt, *reply), last.start, heard)
+        else:
+            made.append(Row((*prompt, *reply), len(prompt)))
+    return made
 
 
 class Batch(NamedTuple):
@@ -57,8 +81,9 @@ def collate(rows: Sequence[Row], pad_id: int, device: torch.device) -> Batch:
     owner: list[int] = []
     for place, each in enumerate(rows):
         ids[place, : len(each.ids) - 1] = torch.tensor(each.ids[:-1], dtype=torch.long)
-        at.extend(range(place * width + each.start - 1, place * width + len(each.ids) - 1))
-        following.extend(each.ids[each.start :])
+        for begin, end in each.learned:
+            at.extend(range(place * width + begin - 1, place * width + end - 1))
+            following.extend(each.ids[begin:end])
         owner.extend([place] * each.targets)
     at.extend([0] * (-len(at) % TARGETS))
     pick = (torch.tensor(column, dtype=torch.long, device=device) for column in (at, following, owner))

@@ -22,7 +22,7 @@ from mrclassic.training.trainee import Trainee
 
 ENDED = "ended"  # the name of a run's last state, beside `step-N`; it says how the run ended
 SKIPPED = "skipped"  # of the facts: first and last update of what was left out, each time
-_GOOD, _OTHER = "good.", "other."
+_GOOD, _OTHER, _KEPT = "good.", "other.", "kept."
 
 
 @dataclass
@@ -42,12 +42,15 @@ class State:
     reference: Policy | None = None
     other: Trainee | None = None  # a second network that learns beside the first; nothing of it is kept afterwards
     journal: Journal = field(default_factory=Journal)  # of what cannot be computed again; see there
+    # Tensors of the method's own beside the weights, and saved with them.
+    kept: dict[str, Tensor] = field(default_factory=dict)
     good: Snapshot | None = None  # where a roll-back leads; saved too, or a resumed run would roll back elsewhere
     ended: dict[str, Any] | None = None  # how the run ended, once it has (see `loop`)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Those of the trainee, of a reference that was moved since the run started, and of the other network."""
-        tensors = self.trainee.tensors()
+        """Those of the trainee, the method's own, those of a reference that was moved since the run started, and of the
+        other network."""
+        tensors = self.trainee.tensors() | {f"{_KEPT}{name}": tensor for name, tensor in self.kept.items()}
         if self.reference is not None and "reference" in self.facts:
             named = self.reference.decoder.named_parameters()
             tensors |= {f"reference.{name}": weight for name, weight in named if name in self.trainee.learned}
@@ -56,11 +59,10 @@ class State:
         return tensors
 
     def _take(self, tensors: Mapping[str, Tensor]) -> None:
-        own = {name: tensor for name, tensor in tensors.items() if not name.startswith(_OTHER)}
-        self.trainee.restore(own)
+        self.trainee.restore({name: each for name, each in tensors.items() if not name.startswith((_OTHER, _KEPT))})
         if self.other is not None:
-            theirs = tensors.keys() - own.keys()
-            self.other.restore({name.removeprefix(_OTHER): tensors[name] for name in theirs})
+            self.other.restore(_under(_OTHER, tensors))
+        self.kept = {name: tensor.clone() for name, tensor in _under(_KEPT, tensors).items()}
         if self.reference is not None:
             with torch.no_grad():
                 for name, weight in self.reference.decoder.named_parameters():
@@ -139,10 +141,15 @@ class State:
             self.step, self.facts, self.seen = int(facts["step"]), facts["facts"], facts["seen"]
             self.ended = facts.get("ended") if path.name == ENDED else None
             if good := facts.get("good"):
-                kept = {name.removeprefix(_GOOD): each for name, each in tensors.items() if name.startswith(_GOOD)}
+                kept = _under(_GOOD, tensors)
                 self.good = Snapshot(good["step"], kept, good["facts"], good["seen"])
             return True
         return False
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Those whose names begin with `prefix`, without it."""
+    return {name.removeprefix(prefix): each for name, each in tensors.items() if name.startswith(prefix)}
 
 
 def reopen(folder: Path) -> None:

@@ -13,14 +13,16 @@ from mrclassic.model.policy import Policy
 from mrclassic.model.tokenizer import Message, Tokenizer
 from mrclassic.tasks.arms import Arms
 from mrclassic.tasks.base import Item, keyed
-from mrclassic.training import reading
+from mrclassic.training import dialogues, reading
+from mrclassic.training.policy_gradient import Sampling
 from mrclassic.training.room import halving
 
 RECALL, PHRASINGS, TALK = "book_recall", "held_out_phrasings", "recall_in_talk"
 _FEWEST_SLOTS = 8  # replies at a time, where memory is short
 REPLY_ROOM = 64  # tokens, at least; a worked sum of three digits takes 45
 
-How = Literal["said", "read", "preferred"]
+How = Literal["said", "read", "preferred", "played"]
+TURN_ROOM = 12  # tokens of a turn of a dialogue, at least
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class Probe:
         """Whether it is of the third that a choice is made by, not of those that judge what was chosen: fixed by its
         words, so that it is the one or the other for ever."""
         said = "\x1f".join(message["content"] for message in self.prompt) or self.expected
+        if self.item is not None and "start" in self.item.meta:  # many dialogues open with the same words
+            said = self.item.answer
         return blake2b(said.encode(), digest_size=1, person=b"choosing").digest()[0] < 256 // 3
 
 
@@ -45,7 +49,7 @@ class Probe:
 class Suite:
     """Named probes, and who judges those that are items of a task. `how` they are scored: "said", the greedy reply is
     right (1) or wrong (0); "read", minus the loss of the expected text by itself, nats a token; "preferred", whether
-    the expected reply is likelier than each of the others."""
+    the expected reply is likelier than each of the others; "played", whether the dialogue is won by greedy replies."""
 
     name: str
     probes: tuple[Probe, ...]
@@ -85,7 +89,8 @@ def recall_in_talk(entries: Sequence[Entry], limit: int = 150) -> Suite:
 def skill(arms: Arms, arm: str, limit: int | None = None, rotation: int = 0) -> Suite:
     """Held-out items of one of `arms`; `rotation` picks another `limit` of them, so that nights differ."""
     items = arms.held_out(arm, limit, rotation)
-    return Suite(arm, tuple(Probe(item.messages, item.answer, item) for item in items), arms)
+    probes = tuple(Probe(item.messages, item.answer, item) for item in items)
+    return Suite(arm, probes, arms, "played" if arms.talks(arm) else "said")
 
 
 def room(tokenizer: Tokenizer, items: Sequence[Item]) -> int:
@@ -94,9 +99,20 @@ def room(tokenizer: Tokenizer, items: Sequence[Item]) -> int:
     return max(REPLY_ROOM, longest * 5 // 4)
 
 
+def turn_room(tokenizer: Tokenizer, items: Sequence[Item]) -> int:
+    """Tokens that a turn of a dialogue may take: a quarter more than the longest of the worked replies to `items`."""
+    lines = {line for item in items for line in item.trace.splitlines()}
+    longest = max((len(tokenizer.encode(line)) for line in lines), default=0)
+    return max(TURN_ROOM, longest * 5 // 4)
+
+
 def measure(policy: Policy, suites: Sequence[Suite], slots: int = 256) -> dict[str, SuiteResult]:
     """Scores of all items of all suites; the greedy replies to what is asked are made in one go."""
-    results: dict[str, SuiteResult] = {suite.name: _unsaid(policy, suite) for suite in suites if suite.how != "said"}
+    results: dict[str, SuiteResult] = {
+        suite.name: _played(policy, suite, slots) if suite.how == "played" else _unsaid(policy, suite)
+        for suite in suites
+        if suite.how != "said"
+    }
     asked = [suite for suite in suites if suite.how == "said"]
     if not asked:
         return results
@@ -121,6 +137,16 @@ def _unsaid(policy: Policy, suite: Suite) -> SuiteResult:
     else:
         scores = [float(yes) for yes in reading.preferred(policy, [_pair(probe) for probe in suite.probes])]
     return SuiteResult(suite.name, tuple(scores), ("",) * len(scores))
+
+
+def _played(policy: Policy, suite: Suite, slots: int) -> SuiteResult:
+    """Which of the dialogues are won, and what the model said in them."""
+    assert suite.arms is not None
+    items = [probe.item for probe in suite.probes if probe.item is not None]
+    how = Sampling(turn_room(policy.tokenizer, items), temperature=0.0)
+    played = dialogues.play(policy, items, suite.arms, how, seed=0, slots=slots)
+    replies = tuple("\n".join(turn.text for turn in each.turns) for each in played)
+    return SuiteResult(suite.name, tuple(float(each.won) for each in played), replies)
 
 
 def _pair(probe: Probe) -> tuple[Sequence[Message], Sequence[str]]:

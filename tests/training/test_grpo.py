@@ -147,7 +147,7 @@ def test_a_gradient_that_is_not_finite_is_discarded() -> None:
     step(state, share_of_letters)
     before = weights(state)
     rows = row(state.trainee.policy.tokenizer, micro.ENTRIES[0].messages, 96)
-    bad = pg.Rollout(rows, (math.nan,) * rows.targets, 1.0)
+    bad = pg.Rollout(rows, (math.nan,) * rows.targets, (1.0,) * rows.targets)
     size = losses.Size(1, rows.targets, 10)
 
     def gradients() -> dict[str, float]:

@@ -158,7 +158,7 @@ def test_an_update_is_the_loss_over_all_rollouts_however_they_are_batched(kind: 
             return scores.log_softmax(-1)[torch.arange(len(pick)), following]
 
         now, anchor = logp(state.trainee.policy), logp(other).detach()
-        rows.append((now, torch.tensor(each.logprobs), anchor, each.advantage))
+        rows.append((now, torch.tensor(each.logprobs), anchor, each.advantages[0]))
         distances.append((anchor - now).exp() - (anchor - now) - 1)
     wanted = written_out(loss, size, rows)
     wanted.backward()
