@@ -233,8 +233,12 @@ class Conversations:
         return [Hit(*row) for row in rows]
 
     def spoken(self) -> Sequence[tuple[int, str]]:
-        """All that the owner wrote and did not take back, in order: (conversation, text)."""
-        query = "SELECT conversation, content FROM messages WHERE role = 'user' AND retracted IS NULL ORDER BY id"
+        """All that the owner wrote and did not take back, in order: (conversation, text). What came from files is not
+        the owner's."""
+        query = (
+            "SELECT conversation, content FROM messages WHERE role = 'user' AND retracted IS NULL"
+            " AND conversation NOT IN (SELECT id FROM conversations WHERE imported IS NOT NULL) ORDER BY id"
+        )
         return [(int(row[0]), str(row[1])) for row in self._db.rows(query)]
 
     def _touch(self, conversation: int, sql: str, value: object) -> None:
