@@ -77,6 +77,10 @@ class Candidates:
         rows = self._db.rows(f"{_CANDIDATE} WHERE c.draw = ? ORDER BY c.shown", (draw,))
         return [_candidate(row) for row in rows]
 
+    def most(self) -> int:
+        """The highest position at which a candidate was ever shown; 0 while none was."""
+        return int(self._db.value("SELECT coalesce(max(shown), 0) FROM candidates"))
+
     def get(self, candidate: int) -> Candidate | None:
         """The candidate of that id."""
         row = self._db.row(f"{_CANDIDATE} WHERE c.id = ?", (candidate,))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mrclassic.book import clean
@@ -61,6 +61,7 @@ _BELOW = (
     " SELECT id FROM down"
 )
 _SNIPPET = 80
+_TITLE = 40
 
 
 class Conversations:
@@ -120,6 +121,33 @@ class Conversations:
             self._db.run("INSERT INTO messages_fts (messages_fts) VALUES ('optimize')")
         self._db.rows("PRAGMA wal_checkpoint(TRUNCATE)")
         drop_copy(self._db.path)
+
+    def take_in(self, messages: Sequence[Mapping[str, str]], digest: str, title: str = "") -> int | None:
+        """Keep a conversation from elsewhere, in chat form; returns its id, or None where `digest` is here already."""
+        with self._db.transaction():
+            if self._db.row("SELECT 1 FROM conversations WHERE imported = ?", (digest,)) is not None:
+                return None
+            system, *_ = [*(m["content"] for m in messages[:1] if m["role"] == "system"), ""]
+            first = next((m["content"] for m in messages if m["role"] == "user"), "")
+            conversation = self.create(title or " ".join(first.split())[:_TITLE], system).id
+            self._db.run("UPDATE conversations SET imported = ? WHERE id = ?", (digest, conversation))
+            parent: int | None = None
+            for message in messages[1:] if system else messages:
+                values = {
+                    "conversation": conversation,
+                    "parent": parent,
+                    "role": message["role"],
+                    "content": clean(message["content"]),
+                    "origin": "candidate" if message["role"] == "assistant" else "user",
+                    "created": now(),
+                }
+                parent = self._db.insert("messages", values)
+        return conversation
+
+    def all(self) -> Iterator[Conversation]:
+        """Every conversation, archived ones included, oldest first."""
+        for row in self._db.rows("SELECT id FROM conversations ORDER BY id"):
+            yield self.get(row[0])
 
     def add(
         self,

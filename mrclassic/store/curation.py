@@ -6,7 +6,7 @@ between any two of these loses nothing: `settle` carries the rest out, in the or
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from mrclassic import book, failpoints
@@ -139,12 +139,17 @@ def retire(store: Store, home: Home, prompt: int) -> int:
 
 
 def restore(store: Store, home: Home, prompt: int) -> Pick | None:
-    """The opposite of `retire` and `skip`: the reply that was chosen last is chosen again, a skipped question waits
-    again. None where nothing was ever chosen."""
+    """The opposite of `retire` and `skip`: skips and flags are taken down, else the last chosen reply is chosen again.
+
+    None where nothing was ever chosen.
+    """
     standing = store.picks.of(prompt)
-    if standing:
-        retire(store, home, prompt)
-        return standing[-1]
+    marks = [pick for pick in standing if pick.kind not in REPLIES]
+    with store.transaction():
+        for pick in reversed(marks):
+            _taken_back(store, pick, None)
+    if marks or standing:
+        return (marks or standing)[-1]
     last = store.picks.last_reply(prompt)
     return None if last is None else revise(store, home, prompt, last.text, last.kind, last.candidate)
 
@@ -195,19 +200,24 @@ def waiting(home: Home, known_hashes: Collection[str]) -> list[Entry]:
 
 
 def entry_for(store: Store, prompt: int, reply: str) -> Entry:
-    """The conversation down to the message `prompt`, with `reply` as its end, as an entry of the book.
+    """The conversation down to the message `prompt`, with `reply` as its end, as an entry of the book."""
+    path = [(message.role, message.content) for message in store.conversations.path(prompt)]
+    return entry_of([*path, ("assistant", reply)])
+
+
+def entry_of(said: Iterable[tuple[str, str]]) -> Entry:
+    """What was said, as (role, words) from a question to a reply, as an entry of the book.
 
     Messages of one role in a row are one (a question that was never answered stands before the next).
     """
     turns: list[tuple[list[str], list[str]]] = []
-    for message in store.conversations.path(prompt):
-        if message.role == "user":
+    for role, words in said:
+        if role == "user":
             if not turns or turns[-1][1]:
                 turns.append(([], []))
-            turns[-1][0].append(message.content)
-        elif message.role == "assistant" and turns:
-            turns[-1][1].append(message.content)
-    turns[-1][1].append(reply)
+            turns[-1][0].append(words)
+        elif role == "assistant" and turns:
+            turns[-1][1].append(words)
     return Entry(tuple(Turn("\n".join(user), "\n".join(replies)) for user, replies in turns))
 
 

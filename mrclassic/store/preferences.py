@@ -128,7 +128,7 @@ class Preferences:
         # In the order shown, the owner's own words last.
         order = sorted(said.values(), key=lambda one: (one[0] == 0, one[0]))
         return Preference(
-            messages=self._context(pick.prompt),
+            messages=self.context(pick.prompt),
             candidates=tuple(text for _, text in order),
             winner=order.index(said[pick.text.strip()]),
             kind=pick.kind,
@@ -148,7 +148,7 @@ class Preferences:
             if last is None:
                 continue
             path = self._conversations.path(last)
-            messages = self._context(last)
+            messages = self.context(last)
             before = (None,) * (len(messages) - len(path))
             yield Rated(
                 conversation=rating.conversation,
@@ -188,7 +188,7 @@ class Preferences:
                 )
         return new
 
-    def _context(self, message: int) -> Messages:
+    def context(self, message: int) -> Messages:
         """The conversation down to a message, as the model reads it."""
         path = self._conversations.path(message)
         system = self._conversations.get(path[0].conversation).system

@@ -8,6 +8,7 @@ discarded   skipped, or taken out again while the conversation stays as it went
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mrclassic.store.connection import Database
@@ -64,6 +65,10 @@ class Queues:
     def list(self, queue: str, limit: int = 1000) -> list[Question]:
         """Those of one queue, the latest choice first."""
         return [Question(*row) for row in self._db.rows(_OF_ONE, (queue, limit))]
+
+    def each(self, queue: str) -> Sequence[Question]:
+        """All of one queue."""
+        return self.list(queue, -1)  # to SQLite no limit
 
     def counts(self) -> dict[str, int]:
         """How many lie in each queue."""
