@@ -191,6 +191,32 @@ def export(
 
 
 @app.command()
+def forget(
+    ctx: typer.Context,
+    conversation: Annotated[int | None, typer.Option(min=1, metavar="ID", help="A conversation, all of it.")] = None,
+    pick: Annotated[
+        int | None, typer.Option(min=1, metavar="ID", help="The question of a pick, and all that was said after it.")
+    ] = None,
+    text: Annotated[
+        str | None, typer.Option(help="Whatever holds these words (- reads them), and what followed.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    retrain: Annotated[
+        bool, typer.Option("--retrain", help="Go back to the checkpoint before, and learn the rest of the book anew.")
+    ] = False,
+    json: common.JsonFlag = False,
+) -> None:
+    """Delete for good: from the conversations, the picks, the book, the samples and pages of nights, every file of the
+    database. Says which checkpoints were trained on it.
+
+    Example: mrclassic data forget --text "my sister Anna"
+    """
+    from mrclassic.cli.forgetting import forget as delete
+
+    delete(ctx, {"conversation": conversation, "pick": pick, "text": text}, yes=yes, retrain=retrain, json=json)
+
+
+@app.command()
 def mend(ctx: typer.Context, json: common.JsonFlag = False) -> None:
     """Restore a damaged database: all of it that can be read, and the rest from its last copy. The damaged file is kept
     aside.

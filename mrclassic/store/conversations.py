@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from mrclassic.book import clean
 from mrclassic.errors import UsageError
-from mrclassic.store.connection import Database, dump, now
-from mrclassic.store.mending import drop_copy
+from mrclassic.store.connection import Database, now
 
 
 @dataclass(frozen=True)
@@ -90,37 +89,6 @@ class Conversations:
     def archive(self, conversation: int, archived: bool = True) -> None:
         """Put it out of the list, or back."""
         self._touch(conversation, "UPDATE conversations SET archived = ? WHERE id = ?", int(archived))
-
-    def delete(self, conversation: int, seen_by: Sequence[str] = ()) -> None:
-        """Really delete its messages, candidates and picks; a tombstone keeps only ids and hashes.
-
-        `seen_by` are the checkpoints known to have been trained on it. What it put into the book stays there: the book
-        is the owner's own file.
-        """
-        self.get(conversation)
-        with self._db.transaction():
-            hashes = self._db.rows(
-                "SELECT DISTINCT p.entry_hash FROM picks p JOIN messages m ON m.id = p.prompt"
-                " WHERE m.conversation = ? AND p.entry_hash IS NOT NULL",
-                (conversation,),
-            )
-            self._db.insert(
-                "tombstones",
-                {
-                    "kind": "conversation",
-                    "name": str(conversation),
-                    "entries": dump([row[0] for row in hashes]),
-                    "checkpoints": dump([*seen_by]),
-                    "created": now(),
-                },
-            )
-            # A retracted message names the pick that undid it, and that pick goes in the same stroke.
-            self._db.run("UPDATE messages SET retracted = NULL WHERE conversation = ?", (conversation,))
-            self._db.run("DELETE FROM conversations WHERE id = ?", (conversation,))
-            # The full-text index would keep the words until its next merge.
-            self._db.run("INSERT INTO messages_fts (messages_fts) VALUES ('optimize')")
-        self._db.rows("PRAGMA wal_checkpoint(TRUNCATE)")
-        drop_copy(self._db.path)
 
     def take_in(self, messages: Sequence[Mapping[str, str]], digest: str, title: str = "") -> int | None:
         """Keep a conversation from elsewhere, in chat form; returns its id, or None where `digest` is here already."""

@@ -32,13 +32,13 @@ def known(store: Store, home: Home) -> frozenset[str]:
     """
     used = store.checkpoints.in_use()
     for row in store.checkpoints.lineage(used.id) if used else ():
-        found = _book_of(home.checkpoints / row.path)
+        found = book_of(home.checkpoints / row.path)
         if found is not None:
             return found
     return frozenset()
 
 
-def _book_of(path: Path) -> frozenset[str] | None:
+def book_of(path: Path) -> frozenset[str] | None:
     """The entries that a checkpoint lists; None where it cannot be read.
 
     Files are held against their sizes only: their sha256 is the mind's to compute, once, when it loads them.

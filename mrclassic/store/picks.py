@@ -121,6 +121,11 @@ class Picks:
         """The picks for a message that stand, oldest first."""
         return [_pick(row) for row in self._db.rows(f"{_PICK} WHERE p.prompt = ? AND {STANDS} ORDER BY id", (prompt,))]
 
+    def written(self, prompt: int) -> list[Pick]:
+        """The replies that were ever picked for a message, undone ones included."""
+        where = "p.prompt = ? AND p.kind IN ('candidate', 'typed', 'edited')"
+        return [_pick(row) for row in self._db.rows(f"{_PICK} WHERE {where} ORDER BY id", (prompt,))]
+
     def last_reply(self, prompt: int) -> Pick | None:
         """The reply that was last picked for a message, whether it still stands or not."""
         where = "p.prompt = ? AND p.kind IN ('candidate', 'typed', 'edited')"

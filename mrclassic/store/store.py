@@ -11,6 +11,7 @@ from mrclassic.store.candidates import Candidates
 from mrclassic.store.checkpoints import Checkpoints
 from mrclassic.store.connection import Database
 from mrclassic.store.conversations import Conversations
+from mrclassic.store.erasing import Erasing
 from mrclassic.store.ledgers import Requests, Tombstones
 from mrclassic.store.nights import Nights
 from mrclassic.store.picks import Picks
@@ -34,6 +35,7 @@ class Store:
         self.runs = Runs(database)
         self.nights = Nights(database)
         self.requests = Requests(database)
+        self.erasing = Erasing(database)
         self.tombstones = Tombstones(database)
         self.trust = Trust(database)
         self.ratings = Ratings(database)
