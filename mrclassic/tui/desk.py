@@ -12,6 +12,7 @@ from mrclassic import lease
 from mrclassic.errors import MrClassicError
 from mrclassic.tui.draw import Draw, restored
 from mrclassic.tui.nights import Listed, listed
+from mrclassic.tui.review import Review
 from mrclassic.tui.views import NOTES, Standing, View, night_words, title_of
 from mrclassic.tui.widgets.conversations import Entry
 from mrclassic.tui.widgets.history import Line
@@ -32,6 +33,7 @@ class Desk:
         self.home = home
         self.conversation: int | None = None
         self.leaf: int | None = None
+        self.review = Review(home, lambda: self.store)
         self._counted: tuple[tuple[str, int, int], int] | None = None
 
     def open(self) -> View:
@@ -174,6 +176,21 @@ class Desk:
             trouble = str(error)
         said = UNDONE.get(last.kind, "The pick is taken back.")
         return replace(self._view(last.prompt), draft=draft, said=said, trouble=trouble)
+
+    def branch(self, prompt: int) -> View:
+        """Put a conversation on the desk as it stood at one question and its reply: what is sent next follows these."""
+        self.conversation = self.store.conversations.message(prompt).conversation
+        replies = self.store.conversations.replies(prompt)
+        return self._view(replies[-1].id if replies else prompt)
+
+    def rating(self) -> float | None:
+        """What the owner thinks of the conversation, if he has said so."""
+        rating = None if self.conversation is None else self.store.ratings.of(self.conversation)
+        return rating.score if rating else None
+
+    def rate(self, conversation: int, score: int) -> None:
+        """Keep what he thinks of it; 0 takes that back."""
+        self.store.ratings.add(conversation, score)
 
     def standing(self) -> Standing:
         """The facts of the status line and of the list."""
