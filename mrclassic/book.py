@@ -26,7 +26,7 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -258,6 +258,24 @@ def put(path: Path, entry: Entry) -> Entry | None:
         if after != before:
             write(path, after)
     return old
+
+
+def put_all(path: Path, entries: Iterable[Entry]) -> int:
+    """Write many entries into the book in one step; return how many of them it did not have."""
+    with lock(path):
+        before = read(path)
+        text, known, more, new = before or HEADER, {each.key: each for each in parse(before, str(path))}, [], 0
+        for entry in {entry.key: entry for entry in entries}.values():
+            if known.get(entry.key) == entry:
+                continue
+            new += 1
+            if entry.key in known:
+                text, _ = with_entry(text, entry, str(path))
+            else:
+                more.append(render(entry))
+        if new:
+            write(path, "\n".join([text.rstrip("\n") + "\n", *more]))
+    return new
 
 
 def take_out(path: Path, entry: Entry) -> bool:

@@ -6,9 +6,10 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from glob import escape
 from pathlib import Path
+from typing import IO
 
 from mrclassic import failpoints
 
@@ -18,6 +19,14 @@ _STALE = 60.0  # seconds; by then whoever writes has done it, or holds a lock on
 
 def replace(path: Path, data: bytes) -> None:
     """Write `data` beside `path`, to the disk, and put it in its place; raises OSError, and leaves `path` as it was."""
+    with replacing(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """As `replace`, for what is too long to be held at once: what is written to the file that this yields takes the
+    place of `path` at the end, unless something is raised."""
     # Behind a link, the file it names is replaced: an owner may keep it in a repository of theirs.
     target = path.resolve()
     draft: Path | None = None
@@ -30,15 +39,15 @@ def replace(path: Path, data: bytes) -> None:
             draft = Path(file.name)
             if target.exists():
                 draft.chmod(target.stat().st_mode & 0o777)
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         failpoints.reached("file.drafted")
         draft.replace(target)
         failpoints.reached("file.replaced")
         fsync(target.parent)
-    except OSError as error:
-        if error.filename is None:  # a full disk does not say which file it was full for
+    except BaseException as error:
+        if isinstance(error, OSError) and error.filename is None:  # a full disk does not say which file it was full for
             error.filename = str(path)
         if draft is not None:
             draft.unlink(missing_ok=True)

@@ -83,6 +83,7 @@ def _register() -> None:
         ask.ask,
         ask.teach,
         ask.undo,
+        ask.rate,
         chat.chat,
         lesson.lesson,
         night.night,

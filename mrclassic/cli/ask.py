@@ -1,4 +1,4 @@
-"""Curation from the shell: ask, teach, undo."""
+"""Curation from the shell: ask, teach, undo, rate."""
 
 from __future__ import annotations
 
@@ -102,3 +102,28 @@ def undo(ctx: typer.Context, as_json: common.JsonFlag = False) -> None:
         return
     common.out(f"Taken back: {undone.text}")
     common.say(f"{asking.count(left)}.")
+
+
+def rate(
+    ctx: typer.Context,
+    score: Annotated[int, typer.Argument(min=0, max=5, help="1 is poor, 5 splendid; 0 takes the rating back.")],
+    conversation: Annotated[
+        int | None, typer.Option(min=1, metavar="ID", help="Which one (default: the one last spoken in).")
+    ] = None,
+    as_json: common.JsonFlag = False,
+) -> None:
+    """Say what you think of a conversation as a whole, as far as it has come. The latest rating of it counts.
+
+    Example: mrclassic rate 4
+    """
+    with common.session(ctx).store() as store:
+        latest = store.conversations.list(limit=1) if conversation is None else []
+        if conversation is None and not latest:
+            raise UsageError("There is no conversation to rate yet.")
+        rated = store.conversations.get(latest[0].id if conversation is None else conversation)
+        rating = store.ratings.add(rated.id, score)
+    if as_json:
+        common.emit(rating)
+        return
+    what = "Rated " + "★" * score + "☆" * (5 - score) if score else "No longer rated"
+    common.out(f"{what}: {rated.title or f'conversation {rated.id}'}")

@@ -68,8 +68,9 @@ def connect(ctx: typer.Context, current: common.Session) -> MindClient:
 
 
 async def draw(client: MindClient, store: Store, prompt: int, chat: Chat, seed: int | None) -> Asked:
-    """Ask for candidates to the message `prompt` and store them as drawn; they are shown with duplicates last."""
+    """Ask for candidates to the message `prompt` and store them as drawn; they are shown shuffled, duplicates last."""
     from mrclassic.store import NewCandidate
+    from mrclassic.tui.draw import shuffled
 
     path = store.conversations.path(prompt)
     conversation = store.conversations.get(path[-1].conversation)
@@ -84,7 +85,8 @@ async def draw(client: MindClient, store: Store, prompt: int, chat: Chat, seed: 
         max_tokens=chat.max_tokens,
         seed=seed,
     )
-    shown = sorted(answer.replies, key=lambda reply: (reply.duplicate, reply.index))
+    places = shuffled(prompt, 1, len(answer.replies))
+    shown = sorted(answer.replies, key=lambda reply: (reply.duplicate, places[reply.index]))
     candidates = store.candidates.add_draw(
         prompt,
         [

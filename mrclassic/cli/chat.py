@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from mrclassic.store import Store
 
 _HELP = """Type a message. Then a number picks a candidate, and = followed by text gives your own reply.
-/again draws other candidates, /undo takes the last pick back, /new begins a new conversation, /quit leaves."""
+/again draws other candidates, /undo takes the last pick back, /rate 1 to /rate 5 says how good the conversation is,
+/new begins a new one, /quit leaves."""
 
 
 def chat(
@@ -100,6 +101,11 @@ class _Lines:
             if self._asked is None:
                 raise MrClassicError("Say something first.")
             self._draw(self._asked.prompt)
+        elif (words := line.split())[0] == "/rate" and len(words) == 2 and words[1].isdecimal():
+            if self._conversation is None:
+                raise MrClassicError("Say something first.")
+            self._store.ratings.add(self._conversation, int(words[1]))
+            common.say("Rated." if int(words[1]) else "No longer rated.")
         elif line == "/help":
             common.say(_HELP)
         else:

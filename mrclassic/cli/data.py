@@ -1,10 +1,10 @@
-"""`mrclassic data add|list|drop`: the owner's notes, made into something that the model can be asked about; and `data
-mend`, for a database that was damaged."""
+"""`mrclassic data add|list|drop`: the owner's notes, made into something that the model can be asked about; `data
+import|export`: conversations and picks in the forms of others; and `data mend`, for a database that was damaged."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -14,7 +14,7 @@ _SHOWN = 10  # faults of a file
 
 app = typer.Typer(
     name="data",
-    help="Your notes: add them, and the model can learn what they say (mrclassic train documents).",
+    help="What the model learns from: your notes (mrclassic train documents), conversations and picks.",
     no_args_is_help=True,
 )
 
@@ -120,6 +120,100 @@ def drop(
         return
     for name in gone:
         common.out(f"{name} is dropped.")
+
+
+@app.command("import")
+def import_(
+    ctx: typer.Context,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="JSON lines or an array; .gz too.")],
+    form: Annotated[
+        Literal["auto", "trl", "conversations", "sharegpt", "messages", "hh"],
+        typer.Option("--as", help="What the rows are; auto: each as it looks."),
+    ] = "auto",
+    into_book: Annotated[
+        bool, typer.Option("--book", help="Also write the replies, of pairs the chosen one, into the book.")
+    ] = False,
+    json: common.JsonFlag = False,
+) -> None:
+    """Take in conversations (OpenAI messages, ShareGPT, TRL) and preferences (TRL, HH-RLHF) from files.
+
+    Preferences are kept apart from your own picks; taste may learn from them, the book does not hold them unless you
+    say --book. Rows that make no sense are told with their line and left out. The same rows again change nothing.
+
+    Example: mrclassic data import preferences.jsonl --as trl
+    """
+    from mrclassic.exchange.taking_in import take_in
+
+    here = common.session(ctx)
+    with here.store() as store:
+        found = take_in(store, here.home, files, form, into_book=into_book)
+    for fault in found.faults[:_SHOWN]:
+        common.say(fault)
+    if found.odd > _SHOWN:
+        common.say(f"... and {found.odd - _SHOWN:,} more.")
+    if json:
+        common.emit(found)
+        return
+    common.out(
+        f"{found.preferences:,} preferences and {found.conversations:,} conversations are new, {found.known:,} were "
+        f"there already; {found.odd:,} rows were left out."
+    )
+    if into_book:
+        common.out(f"{found.booked:,} entries of the book are new.")
+
+
+@app.command()
+def export(
+    ctx: typer.Context,
+    path: Annotated[Path, typer.Argument(metavar="FILE|DIR", help="A file (.gz: compressed), or a folder for it.")],
+    form: Annotated[
+        Literal["trl", "conversations", "sharegpt", "messages", "argilla"],
+        typer.Option("--as", help="The form; see below."),
+    ] = "trl",
+    json: common.JsonFlag = False,
+) -> None:
+    """Write your picks or conversations into a file that others can read.
+
+    trl: each pick as pairs of prompt, chosen and rejected, imported preferences too. conversations: each question with
+    the reply that you picked, as TRL's prompt and completion. sharegpt, messages: whole conversations. argilla: a table
+    (CSV) of all questions with everything that was shown.
+
+    Example: mrclassic data export picks.jsonl.gz --as trl
+    """
+    from mrclassic.exchange.giving_out import give_out
+
+    with common.session(ctx).store() as store:
+        file, rows = give_out(store, path, form)
+    if json:
+        common.emit({"file": file, "as": form, "rows": rows})
+        return
+    common.out(f"{file}: {rows:,} rows.")
+
+
+@app.command()
+def forget(
+    ctx: typer.Context,
+    conversation: Annotated[int | None, typer.Option(min=1, metavar="ID", help="A conversation, all of it.")] = None,
+    pick: Annotated[
+        int | None, typer.Option(min=1, metavar="ID", help="The question of a pick, and all that was said after it.")
+    ] = None,
+    text: Annotated[
+        str | None, typer.Option(help="Whatever holds these words (- reads them), and what followed.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    retrain: Annotated[
+        bool, typer.Option("--retrain", help="Go back to the checkpoint before, and learn the rest of the book anew.")
+    ] = False,
+    json: common.JsonFlag = False,
+) -> None:
+    """Delete for good: from the conversations, the picks, the book, the samples and pages of nights, every file of the
+    database. Says which checkpoints were trained on it.
+
+    Example: mrclassic data forget --text "my sister Anna"
+    """
+    from mrclassic.cli.forgetting import forget as delete
+
+    delete(ctx, {"conversation": conversation, "pick": pick, "text": text}, yes=yes, retrain=retrain, json=json)
 
 
 @app.command()

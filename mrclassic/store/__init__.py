@@ -4,9 +4,12 @@ from mrclassic.store.candidates import Candidate, NewCandidate
 from mrclassic.store.checkpoints import Checkpoint
 from mrclassic.store.connection import DamagedStoreError, StoreError
 from mrclassic.store.conversations import Conversation, Hit, Message
-from mrclassic.store.ledgers import Rating, Request, Tombstone
+from mrclassic.store.ledgers import Request, Tombstone
 from mrclassic.store.nights import Night
 from mrclassic.store.picks import Pick
+from mrclassic.store.preferences import Preference, Rated
+from mrclassic.store.queues import Question
+from mrclassic.store.ratings import Rating
 from mrclassic.store.runs import Alarm, Run, Sample
 from mrclassic.store.store import Store
 from mrclassic.store.trust import Trusted
@@ -22,6 +25,9 @@ __all__ = [
     "NewCandidate",
     "Night",
     "Pick",
+    "Preference",
+    "Question",
+    "Rated",
     "Rating",
     "Request",
     "Run",

@@ -6,9 +6,13 @@ import math
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 from mrclassic.book import clean
 from mrclassic.store.connection import Database, now
+
+if TYPE_CHECKING:
+    from mrclassic.store.picks import Pick
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,13 +74,28 @@ class Candidates:
             for row in self._db.rows(f"{_CANDIDATE} WHERE c.draw = {one} ORDER BY c.shown", (candidate,))
         ]
 
+    def beside(self, pick: Pick) -> list[Candidate]:
+        """What was shown when a choice was made, in that order: the draw of its candidate, else the last before it."""
+        draw = self._db.value("SELECT draw FROM candidates WHERE id = ?", (pick.candidate,))
+        if draw is None:
+            sql = "SELECT max(id) FROM draws WHERE prompt = ? AND created <= ?"
+            draw = self._db.value(sql, (pick.prompt, pick.created))
+        if draw is None:  # the clock was set back in between
+            draw = self._db.value("SELECT max(id) FROM draws WHERE prompt = ?", (pick.prompt,))
+        rows = self._db.rows(f"{_CANDIDATE} WHERE c.draw = ? ORDER BY c.shown", (draw,))
+        return [_candidate(row) for row in rows]
+
+    def most(self) -> int:
+        """The highest position at which a candidate was ever shown; 0 while none was."""
+        return int(self._db.value("SELECT coalesce(max(shown), 0) FROM candidates"))
+
     def get(self, candidate: int) -> Candidate | None:
         """The candidate of that id."""
         row = self._db.row(f"{_CANDIDATE} WHERE c.id = ?", (candidate,))
         return None if row is None else _candidate(row)
 
     def last_unanswered(self) -> int | None:
-        """The last user message that has candidates and neither a reply nor a skip."""
+        """The last user message that has candidates and neither a reply nor a pick that says what it should be."""
         found = self._db.value(
             """
             SELECT m.id FROM draws d CROSS JOIN messages m ON m.id = d.prompt
@@ -85,7 +104,7 @@ class Candidates:
                 AND NOT EXISTS (
                     SELECT 1 FROM messages r WHERE r.parent = m.id AND r.role = 'assistant' AND r.retracted IS NULL)
                 AND NOT EXISTS (
-                    SELECT 1 FROM picks p WHERE p.prompt = m.id AND p.kind = 'skip' AND NOT EXISTS (
+                    SELECT 1 FROM picks p WHERE p.prompt = m.id AND p.kind NOT IN ('flag', 'undo') AND NOT EXISTS (
                         SELECT 1 FROM picks u WHERE u.supersedes = p.id AND u.kind = 'undo'))
             ORDER BY d.prompt DESC LIMIT 1"""
         )

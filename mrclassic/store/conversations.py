@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mrclassic.book import clean
 from mrclassic.errors import UsageError
-from mrclassic.store.connection import Database, dump, now
-from mrclassic.store.mending import drop_copy
+from mrclassic.store.connection import Database, now
 
 
 @dataclass(frozen=True)
@@ -62,6 +61,7 @@ _BELOW = (
     " SELECT id FROM down"
 )
 _SNIPPET = 80
+_TITLE = 40
 
 
 class Conversations:
@@ -95,36 +95,32 @@ class Conversations:
         """Put it out of the list, or back."""
         self._touch(conversation, "UPDATE conversations SET archived = ? WHERE id = ?", int(archived))
 
-    def delete(self, conversation: int, seen_by: Sequence[str] = ()) -> None:
-        """Really delete its messages, candidates and picks; a tombstone keeps only ids and hashes.
-
-        `seen_by` are the checkpoints known to have been trained on it. What it put into the book stays there: the book
-        is the owner's own file.
-        """
-        self.get(conversation)
+    def take_in(self, messages: Sequence[Mapping[str, str]], digest: str, title: str = "") -> int | None:
+        """Keep a conversation from elsewhere, in chat form; returns its id, or None where `digest` is here already."""
         with self._db.transaction():
-            hashes = self._db.rows(
-                "SELECT DISTINCT p.entry_hash FROM picks p JOIN messages m ON m.id = p.prompt"
-                " WHERE m.conversation = ? AND p.entry_hash IS NOT NULL",
-                (conversation,),
-            )
-            self._db.insert(
-                "tombstones",
-                {
-                    "kind": "conversation",
-                    "name": str(conversation),
-                    "entries": dump([row[0] for row in hashes]),
-                    "checkpoints": dump([*seen_by]),
+            if self._db.row("SELECT 1 FROM conversations WHERE imported = ?", (digest,)) is not None:
+                return None
+            system, *_ = [*(m["content"] for m in messages[:1] if m["role"] == "system"), ""]
+            first = next((m["content"] for m in messages if m["role"] == "user"), "")
+            conversation = self.create(title or " ".join(first.split())[:_TITLE], system).id
+            self._db.run("UPDATE conversations SET imported = ? WHERE id = ?", (digest, conversation))
+            parent: int | None = None
+            for message in messages[1:] if system else messages:
+                values = {
+                    "conversation": conversation,
+                    "parent": parent,
+                    "role": message["role"],
+                    "content": clean(message["content"]),
+                    "origin": "candidate" if message["role"] == "assistant" else "user",
                     "created": now(),
-                },
-            )
-            # A retracted message names the pick that undid it, and that pick goes in the same stroke.
-            self._db.run("UPDATE messages SET retracted = NULL WHERE conversation = ?", (conversation,))
-            self._db.run("DELETE FROM conversations WHERE id = ?", (conversation,))
-            # The full-text index would keep the words until its next merge.
-            self._db.run("INSERT INTO messages_fts (messages_fts) VALUES ('optimize')")
-        self._db.rows("PRAGMA wal_checkpoint(TRUNCATE)")
-        drop_copy(self._db.path)
+                }
+                parent = self._db.insert("messages", values)
+        return conversation
+
+    def all(self) -> Iterator[Conversation]:
+        """Every conversation, archived ones included, oldest first."""
+        for row in self._db.rows("SELECT id FROM conversations ORDER BY id"):
+            yield self.get(row[0])
 
     def add(
         self,
@@ -288,8 +284,12 @@ class Conversations:
         return [_conversation(row) for row in self._db.rows(query, (pattern, limit))]
 
     def spoken(self) -> Sequence[tuple[int, str]]:
-        """All that the owner wrote and did not take back, in order: (conversation, text)."""
-        query = "SELECT conversation, content FROM messages WHERE role = 'user' AND retracted IS NULL ORDER BY id"
+        """All that the owner wrote and did not take back, in order: (conversation, text). What came from files is not
+        the owner's."""
+        query = (
+            "SELECT conversation, content FROM messages WHERE role = 'user' AND retracted IS NULL"
+            " AND conversation NOT IN (SELECT id FROM conversations WHERE imported IS NOT NULL) ORDER BY id"
+        )
         return [(int(row[0]), str(row[1])) for row in self._db.rows(query)]
 
     def _touch(self, conversation: int, sql: str, value: object) -> None:

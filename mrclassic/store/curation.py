@@ -6,7 +6,7 @@ between any two of these loses nothing: `settle` carries the rest out, in the or
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from mrclassic import book, failpoints
@@ -30,6 +30,24 @@ def take(store: Store, home: Home, prompt: int, text: str, kind: str, candidate:
     Raises UsageError for an empty reply or a wrong prompt, NotBookedError where the pick is stored but the book cannot
     be written (its `__cause__` is the reason).
     """
+    return _chosen(store, home, prompt, text, kind, candidate, spoken=True)
+
+
+def revise(store: Store, home: Home, prompt: int, text: str, kind: str, candidate: int | None = None) -> Pick:
+    """Say at a later time what the reply to `prompt` should have been; as `take`, and the earlier pick is superseded.
+
+    What was said since was said to the old reply, so the conversation stays as it went; only one that still waits for
+    this reply gets it.
+    """
+    leaf = store.conversations.leaf(_asked(store, prompt).conversation)
+    waits = leaf is not None and leaf.id == prompt
+    return _chosen(store, home, prompt, text, kind, candidate, spoken=waits)
+
+
+def _chosen(
+    store: Store, home: Home, prompt: int, text: str, kind: str, candidate: int | None, *, spoken: bool
+) -> Pick:
+    """A pick, and its book entry; `spoken`: the reply becomes part of the conversation."""
     if kind not in REPLIES:
         raise ValueError(f"kind is one of {', '.join(REPLIES)}, not {kind!r}")
     text = book.clean(text)
@@ -40,8 +58,11 @@ def take(store: Store, home: Home, prompt: int, text: str, kind: str, candidate:
         raise UsageError(f"Candidate {candidate} does not answer message {prompt}.")
     with store.transaction():
         asked = _asked(store, prompt)
-        reply = store.conversations.add(
-            asked.conversation, prompt, "assistant", text, origin=kind, checkpoint=drawn.checkpoint if drawn else None
+        drawn_by = drawn.checkpoint if drawn else None
+        reply = (
+            store.conversations.add(asked.conversation, prompt, "assistant", text, origin=kind, checkpoint=drawn_by)
+            if spoken
+            else None
         )
         earlier = store.picks.standing(prompt)
         pick = store.picks.record(
@@ -49,7 +70,7 @@ def take(store: Store, home: Home, prompt: int, text: str, kind: str, candidate:
             kind,
             text=text,
             candidate=candidate,
-            message=reply.id,
+            message=reply.id if reply else None,
             supersedes=earlier.id if earlier else None,
             entry_hash=entry_for(store, prompt, text).hash,
             booked=False,
@@ -93,16 +114,7 @@ def undo(store: Store, home: Home, conversation: int | None = None) -> Pick | No
         last = store.picks.last(conversation)
         if last is None:
             return None
-        pick = store.picks.record(
-            last.prompt,
-            "undo",
-            text=last.text,
-            candidate=last.candidate,
-            message=last.message,
-            supersedes=last.id,
-            entry_hash=last.entry_hash,
-            booked=last.kind not in REPLIES,
-        )
+        pick = _taken_back(store, last, last.message)
         if last.message is not None:
             gone = store.conversations.retract(last.message, pick.id)
             typed = [message for message in gone if message.role == "user"]
@@ -110,6 +122,50 @@ def undo(store: Store, home: Home, conversation: int | None = None) -> Pick | No
                 store.conversations.set_draft(typed[-1].conversation, typed[-1].content)
     _settle_or_say(store, home)
     return store.picks.get(pick.id)
+
+
+def retire(store: Store, home: Home, prompt: int) -> int:
+    """Take back all that was chosen for `prompt`, of whatever kind; return how many picks that were.
+
+    The book gets back what it held before; the conversation stays as it went.
+    """
+    _asked(store, prompt)
+    with store.transaction():
+        standing = store.picks.of(prompt)
+        for pick in reversed(standing):
+            _taken_back(store, pick, None)
+    _settle_or_say(store, home)
+    return len(standing)
+
+
+def restore(store: Store, home: Home, prompt: int) -> Pick | None:
+    """The opposite of `retire` and `skip`: skips and flags are taken down, else the last chosen reply is chosen again.
+
+    None where nothing was ever chosen.
+    """
+    standing = store.picks.of(prompt)
+    marks = [pick for pick in standing if pick.kind not in REPLIES]
+    with store.transaction():
+        for pick in reversed(marks):
+            _taken_back(store, pick, None)
+    if marks or standing:
+        return (marks or standing)[-1]
+    last = store.picks.last_reply(prompt)
+    return None if last is None else revise(store, home, prompt, last.text, last.kind, last.candidate)
+
+
+def _taken_back(store: Store, last: Pick, message: int | None) -> Pick:
+    """The row that undoes a pick; `message` is the reply that leaves the conversation with it."""
+    return store.picks.record(
+        last.prompt,
+        "undo",
+        text=last.text,
+        candidate=last.candidate,
+        message=message,
+        supersedes=last.id,
+        entry_hash=last.entry_hash,
+        booked=last.kind not in REPLIES,
+    )
 
 
 def settle(store: Store, home: Home) -> int:
@@ -144,19 +200,24 @@ def waiting(home: Home, known_hashes: Collection[str]) -> list[Entry]:
 
 
 def entry_for(store: Store, prompt: int, reply: str) -> Entry:
-    """The conversation down to the message `prompt`, with `reply` as its end, as an entry of the book.
+    """The conversation down to the message `prompt`, with `reply` as its end, as an entry of the book."""
+    path = [(message.role, message.content) for message in store.conversations.path(prompt)]
+    return entry_of([*path, ("assistant", reply)])
+
+
+def entry_of(said: Iterable[tuple[str, str]]) -> Entry:
+    """What was said, as (role, words) from a question to a reply, as an entry of the book.
 
     Messages of one role in a row are one (a question that was never answered stands before the next).
     """
     turns: list[tuple[list[str], list[str]]] = []
-    for message in store.conversations.path(prompt):
-        if message.role == "user":
+    for role, words in said:
+        if role == "user":
             if not turns or turns[-1][1]:
                 turns.append(([], []))
-            turns[-1][0].append(message.content)
-        elif message.role == "assistant" and turns:
-            turns[-1][1].append(message.content)
-    turns[-1][1].append(reply)
+            turns[-1][0].append(words)
+        elif role == "assistant" and turns:
+            turns[-1][1].append(words)
     return Entry(tuple(Turn("\n".join(user), "\n".join(replies)) for user, replies in turns))
 
 

@@ -7,7 +7,6 @@ The one place that counts it, for the app and the shell alike. The app may load 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,20 +32,13 @@ def known(store: Store, home: Home) -> frozenset[str]:
     """
     used = store.checkpoints.in_use()
     for row in store.checkpoints.lineage(used.id) if used else ():
-        found = _book_of(home.checkpoints / row.path)
+        found = book_of(home.checkpoints / row.path)
         if found is not None:
             return found
     return frozenset()
 
 
-def seen_by(store: Store, home: Home, hashes: Collection[str]) -> list[str]:
-    """The checkpoints here that were trained on any of these entries of the book."""
-    wanted = frozenset(hashes)
-    rows = store.checkpoints.list() if wanted else ()
-    return [row.id for row in rows if wanted & (_book_of(home.checkpoints / row.path) or frozenset())]
-
-
-def _book_of(path: Path) -> frozenset[str] | None:
+def book_of(path: Path) -> frozenset[str] | None:
     """The entries that a checkpoint lists; None where it cannot be read.
 
     Files are held against their sizes only: their sha256 is the mind's to compute, once, when it loads them.

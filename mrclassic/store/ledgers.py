@@ -1,4 +1,4 @@
-"""The small ledgers: requests to the daemon, tombstones, ratings of whole conversations."""
+"""The small ledgers: requests to the daemon, and tombstones."""
 
 from __future__ import annotations
 
@@ -86,35 +86,3 @@ class Tombstones:
                 "SELECT id, kind, name, entries, checkpoints, created FROM tombstones ORDER BY id DESC"
             )
         ]
-
-
-@dataclass(frozen=True)
-class Rating:
-    """The owner's score of a whole conversation."""
-
-    id: int
-    conversation: int
-    score: float
-    created: str
-
-
-class Ratings:
-    """Scores of whole conversations; the latest of a conversation counts."""
-
-    def __init__(self, db: Database) -> None:
-        self._db = db
-
-    def add(self, conversation: int, score: float) -> int:
-        """Rate a conversation."""
-        if self._db.row("SELECT 1 FROM conversations WHERE id = ?", (conversation,)) is None:
-            raise UsageError(f"There is no conversation {conversation}.")
-        return self._db.insert("ratings", {"conversation": conversation, "score": float(score), "created": now()})
-
-    def list(self, conversation: int | None = None) -> list[Rating]:
-        """The ratings, newest first; of one conversation, if one is given."""
-        rows = self._db.rows(
-            "SELECT id, conversation, score, created FROM ratings"
-            " WHERE ?1 IS NULL OR conversation = ?1 ORDER BY id DESC",
-            (conversation,),
-        )
-        return [Rating(*row) for row in rows]

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mrclassic.store.connection import Database, now
@@ -39,7 +40,7 @@ _PICK = (
     "SELECT id, prompt, kind, candidate, text, message, supersedes, replaced_entry, entry_hash, booked, created"
     " FROM picks p"
 )
-_STANDS = "p.kind <> 'undo' AND NOT EXISTS (SELECT 1 FROM picks u WHERE u.supersedes = p.id AND u.kind = 'undo')"
+STANDS = "p.kind <> 'undo' AND NOT EXISTS (SELECT 1 FROM picks u WHERE u.supersedes = p.id AND u.kind = 'undo')"
 
 
 class Picks:
@@ -87,7 +88,7 @@ class Picks:
 
     def last(self, conversation: int | None = None) -> Pick | None:
         """The latest pick that still stands (of a conversation, if one is given)."""
-        where = _STANDS
+        where = STANDS
         if conversation is not None:
             where += " AND p.prompt IN (SELECT id FROM messages WHERE conversation = ?)"
         given = () if conversation is None else (conversation,)
@@ -96,24 +97,40 @@ class Picks:
 
     def standing(self, prompt: int) -> Pick | None:
         """The latest reply that was picked for a message and still stands."""
-        where = f"p.prompt = ? AND p.kind IN ('candidate', 'typed', 'edited') AND {_STANDS}"
+        where = f"p.prompt = ? AND p.kind IN ('candidate', 'typed', 'edited') AND {STANDS}"
         row = self._db.row(f"{_PICK} WHERE {where} ORDER BY id DESC LIMIT 1", (prompt,))
         return None if row is None else _pick(row)
 
     def replies(self, limit: int) -> list[Pick]:
         """Of the latest `limit` replies that were picked or written and still stand, the last to each message."""
-        where = f"p.kind IN ('candidate', 'typed', 'edited') AND {_STANDS}"
+        where = f"p.kind IN ('candidate', 'typed', 'edited') AND {STANDS}"
         where += " AND p.prompt IN (SELECT id FROM messages WHERE retracted IS NULL)"
         rows = self._db.rows(f"{_PICK} WHERE {where} ORDER BY id DESC LIMIT ?", (limit,))
         return list({pick.prompt: pick for pick in map(_pick, reversed(rows))}.values())
 
-    def hashes(self, conversation: int) -> list[str]:
-        """The entries of the book that were written from a conversation, those taken back included."""
-        query = (
-            "SELECT DISTINCT p.entry_hash FROM picks p JOIN messages m ON m.id = p.prompt"
-            " WHERE m.conversation = ? AND p.entry_hash IS NOT NULL"
-        )
-        return [str(row[0]) for row in self._db.rows(query, (conversation,))]
+    def choices(self) -> Iterator[Pick]:
+        """Of each message that was not taken back, the reply that was picked for it last and stands; oldest first."""
+        where = f"p.kind IN ('candidate', 'typed', 'edited') AND {STANDS}"
+        where += " AND p.prompt IN (SELECT id FROM messages WHERE retracted IS NULL)"
+        last = f"SELECT max(p.id) FROM picks p WHERE {where} GROUP BY p.prompt ORDER BY 1"  # noqa: S608 - our own words
+        rows = self._db.rows(last)
+        for row in rows:
+            yield self.get(row[0])
+
+    def of(self, prompt: int) -> list[Pick]:
+        """The picks for a message that stand, oldest first."""
+        return [_pick(row) for row in self._db.rows(f"{_PICK} WHERE p.prompt = ? AND {STANDS} ORDER BY id", (prompt,))]
+
+    def written(self, prompt: int) -> list[Pick]:
+        """The replies that were ever picked for a message, undone ones included."""
+        where = "p.prompt = ? AND p.kind IN ('candidate', 'typed', 'edited')"
+        return [_pick(row) for row in self._db.rows(f"{_PICK} WHERE {where} ORDER BY id", (prompt,))]
+
+    def last_reply(self, prompt: int) -> Pick | None:
+        """The reply that was last picked for a message, whether it still stands or not."""
+        where = "p.prompt = ? AND p.kind IN ('candidate', 'typed', 'edited')"
+        row = self._db.row(f"{_PICK} WHERE {where} ORDER BY id DESC LIMIT 1", (prompt,))
+        return None if row is None else _pick(row)
 
     def waiting_for_book(self) -> list[Pick]:
         """Rows that the book does not show yet, oldest first."""
@@ -124,7 +141,7 @@ class Picks:
         row = self._db.row(
             f"{_PICK} WHERE entry_hash = ? AND kind <> 'undo' AND id < ? ORDER BY id DESC LIMIT 1", (entry_hash, before)
         )
-        if row is None or self._db.row(f"{_PICK} WHERE id = ? AND {_STANDS}", (row["id"],)):
+        if row is None or self._db.row(f"{_PICK} WHERE id = ? AND {STANDS}", (row["id"],)):
             return None
         return _pick(row)
 

@@ -193,11 +193,29 @@ def search_by_beginnings(db: sqlite_utils.Database) -> None:
     db.execute("INSERT INTO messages_fts (messages_fts) VALUES ('rebuild')")
 
 
+def what_taste_learns_from(db: sqlite_utils.Database) -> None:
+    """A rating knows up to where it was given; preferences and conversations from elsewhere are told from the owner's
+    own, and are kept once: `digest` and `imported` name what they say."""
+    db.execute("ALTER TABLE ratings ADD COLUMN message INTEGER REFERENCES messages (id) ON DELETE CASCADE")
+    db.execute("CREATE INDEX ratings_message ON ratings (message)")
+    db.execute("ALTER TABLE conversations ADD COLUMN imported TEXT")
+    db.execute("CREATE UNIQUE INDEX conversations_imported ON conversations (imported) WHERE imported IS NOT NULL")
+    db.execute(
+        """
+        CREATE TABLE imported_preferences (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            source TEXT NOT NULL, digest TEXT NOT NULL UNIQUE,
+            messages TEXT NOT NULL, candidates TEXT NOT NULL, winner INTEGER NOT NULL, created TEXT NOT NULL
+        )"""
+    )
+
+
 MIGRATIONS: tuple[Callable[[sqlite_utils.Database], None], ...] = (
     first,
     content_of_plugins,
     undone_uses,
     search_by_beginnings,
+    what_taste_learns_from,
 )
 
 

@@ -11,9 +11,13 @@ from mrclassic.store.candidates import Candidates
 from mrclassic.store.checkpoints import Checkpoints
 from mrclassic.store.connection import Database
 from mrclassic.store.conversations import Conversations
-from mrclassic.store.ledgers import Ratings, Requests, Tombstones
+from mrclassic.store.erasing import Erasing
+from mrclassic.store.ledgers import Requests, Tombstones
 from mrclassic.store.nights import Nights
 from mrclassic.store.picks import Picks
+from mrclassic.store.preferences import Preferences
+from mrclassic.store.queues import Queues
+from mrclassic.store.ratings import Ratings
 from mrclassic.store.runs import Runs
 from mrclassic.store.trust import Trust
 
@@ -26,13 +30,16 @@ class Store:
         self.conversations = Conversations(database)
         self.candidates = Candidates(database)
         self.picks = Picks(database)
+        self.queues = Queues(database)
         self.checkpoints = Checkpoints(database)
         self.runs = Runs(database)
         self.nights = Nights(database)
         self.requests = Requests(database)
+        self.erasing = Erasing(database)
         self.tombstones = Tombstones(database)
         self.trust = Trust(database)
         self.ratings = Ratings(database)
+        self.preferences = Preferences(database, self.conversations, self.candidates, self.picks, self.ratings)
 
     @classmethod
     def open(cls, home: Home) -> Store:

@@ -15,6 +15,7 @@ from mrclassic.tui import memory, shelf
 from mrclassic.tui.draw import Draw, restored
 from mrclassic.tui.memory import Memory
 from mrclassic.tui.nights import Listed, listed
+from mrclassic.tui.review import Review
 from mrclassic.tui.views import NOTES, Standing, View, night_words, title_of
 from mrclassic.tui.widgets.history import Line
 
@@ -44,6 +45,7 @@ class Desk:
         self.memory: Memory | None = None
         self._undone: list[Pick] = []
         """What was taken back in this session and may be taken once more, the last of it at the end."""
+        self.review = Review(home, lambda: self.store)
         self._counted: tuple[tuple[str, int, int], int] | None = None
 
     def open(self) -> View:
@@ -264,6 +266,21 @@ class Desk:
             view = self._view(standing.message if standing and pick.kind not in REDONE else pick.prompt)
             return replace(view, said=REDONE.get(pick.kind, "The pick is taken once more."), trouble=trouble)
         return None
+
+    def branch(self, prompt: int) -> View:
+        """Put a conversation on the desk as it stood at one question and its reply: what is sent next follows these."""
+        self.conversation = self.store.conversations.message(prompt).conversation
+        replies = self.store.conversations.replies(prompt)
+        return self._view(replies[-1].id if replies else prompt)
+
+    def rating(self) -> float | None:
+        """What the owner thinks of the conversation, if he has said so."""
+        rating = None if self.conversation is None else self.store.ratings.of(self.conversation)
+        return rating.score if rating else None
+
+    def rate(self, conversation: int, score: int) -> None:
+        """Keep what he thinks of it; 0 takes that back."""
+        self.store.ratings.add(conversation, score)
 
     def standing(self) -> Standing:
         """The facts of the status line and of the list."""

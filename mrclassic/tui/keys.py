@@ -43,6 +43,7 @@ PLACES = {
     "list": "In the list of conversations",
     "find": "In the search above it",
     "nights": "On the page of the nights",
+    "picks": "On the page of the picks",
 }
 
 KEYS = (
@@ -52,6 +53,7 @@ KEYS = (
     Key("app.palette", "ctrl+p,colon", "app.command_palette", "", "Everything, to be searched (: outside the box)"),
     Key("chat.conversations", "f2", "screen.conversations", "conversations", "Show or hide the list of conversations"),
     Key("chat.new", "f3", "screen.new", "new", "Begin a new conversation"),
+    Key("chat.picks", "f4", "screen.picks", "picks", "Your picks, to look at again and change", priority=True),
     Key("chat.wake", "f5", "screen.wake", "", "Wake the model again after a failure"),
     Key("chat.lesson", "f6", "screen.lesson", "lesson", "Learn the picks that wait, now", priority=True),
     Key("chat.nights", "f7", "screen.nights", "nights", "The nights and their reports", priority=True),
@@ -59,6 +61,7 @@ KEYS = (
     Key(
         "chat.practise", "f11", "screen.practise", "practice", "Be asked, question after question; stop", priority=True
     ),
+    Key("chat.rate", "f12", "screen.rate", "rate", "Say how good this conversation is", priority=True),
     Key("chat.older", "pageup", "screen.older", "", "Scroll the history up", priority=True),
     Key("chat.newer", "pagedown", "screen.newer", "", "Scroll the history down", priority=True),
     *(Key(f"candidates.pick_{n}", str(n), f"pick({n})", "", f"Pick answer {n}") for n in range(1, 10)),
@@ -105,6 +108,21 @@ KEYS = (
     Key("nights.across", "tab", "screen.across", "", "From the list to the page, and back", priority=True),
     Key("nights.older", "pageup", "screen.page(-1)", "", "Scroll the report up", priority=True),
     Key("nights.newer", "pagedown,space", "screen.page(1)", "", "Scroll the report down", priority=True),
+    *(
+        Key(f"picks.choose_{n}", str(n), f"screen.choose({n})", "", f"Choose answer {n} after all")
+        for n in range(1, 10)
+    ),
+    Key("picks.next", "right,l", "screen.queue(1)", "", "The next queue: pending, draft, done, discarded"),
+    Key("picks.previous", "left,h", "screen.queue(-1)", "", "The queue before"),
+    Key("picks.edit", "e", "screen.edit", "", "Edit the answer that stands"),
+    Key("picks.own", "t", "screen.own", "", "Write your own answer"),
+    Key("picks.discard", "d", "screen.discard", "", "Take it out of what is taught; the conversation stays"),
+    Key("picks.restore", "b", "screen.restore", "", "Bring back what was discarded, or take a flag down"),
+    Key("picks.flag", "f", "screen.flag", "", "Put it among the drafts, to come back to"),
+    Key("picks.open", "o", "screen.open", "", "Go on from there in the chat, in a branch of its own"),
+    Key("picks.older", "pageup", "screen.page(-1)", "", "Scroll the page up", priority=True),
+    Key("picks.newer", "pagedown", "screen.page(1)", "", "Scroll the page down", priority=True),
+    Key("picks.leave", "escape,q,f4", "screen.leave", "", "Back to the chat"),
 )
 
 

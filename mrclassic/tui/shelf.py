@@ -51,11 +51,11 @@ def _said(hits: Sequence[Hit]) -> tuple[Entry, ...]:
 
 def delete(store: Store, home: Home, conversation: int) -> int:
     """Delete it for good; returns how many checkpoints were trained on something of it."""
-    from mrclassic.store import learnt
+    from mrclassic.store import forgetting
 
-    seen = learnt.seen_by(store, home, store.picks.hashes(conversation))
-    store.conversations.delete(conversation, seen)
-    return len(seen)
+    found = forgetting.find(store, home, "conversation", str(conversation))
+    forgetting.forget(store, home, found)
+    return len(found.saw)
 
 
 def export(store: Store, home: Home, conversation: int, form: str) -> Path:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mrclassic.cli.mending import mend
 from mrclassic.home import Home
-from mrclassic.store import DamagedStoreError, NewCandidate, Store, StoreError, mending
+from mrclassic.store import DamagedStoreError, NewCandidate, Store, StoreError, forgetting, mending
 
 PAGE = 4096
 
@@ -190,11 +190,12 @@ def test_while_another_process_has_it_open_nothing_is_touched(full: Home) -> Non
         other.communicate("")
 
 
-def test_deleting_a_conversation_takes_the_copy_along(full: Home) -> None:
+def test_forgetting_a_conversation_takes_the_copy_along(full: Home) -> None:
     with Store.open(full) as store:
         store.copy()
         assert mending.copy_of(full.database).stat().st_mode & 0o077 == 0
-        store.conversations.delete(store.conversations.list()[0].id)
+        last = store.conversations.list()[0].id
+        forgetting.forget(store, full, forgetting.find(store, full, "conversation", str(last)))
     assert not mending.copy_of(full.database).exists()
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mrclassic.errors import UsageError
 from mrclassic.home import Home
-from mrclassic.store import Store, curation
+from mrclassic.store import Store
 
 if TYPE_CHECKING:
     from conftest import Talk
@@ -62,7 +62,6 @@ def test_what_does_not_exist_is_one_sentence(store: Store, talk: Talk) -> None:
         lambda: store.conversations.add(99, None, "user", "x"),
         lambda: store.conversations.rename(99, "x"),
         lambda: store.conversations.set_draft(99, "x"),
-        lambda: store.conversations.delete(99),
     ):
         with pytest.raises(UsageError, match=r"There is no (conversation|message) 99\."):
             attempt()
@@ -150,31 +149,6 @@ def test_the_end_of_a_branch_and_what_was_asked_first(store: Store, talk: Talk) 
     assert [text for text, _ in store.conversations.openings(1)] == ["other"]
     curation.withdraw(store, other.id, "")
     assert [text for text, _ in store.conversations.openings()] == ["one"]
-
-
-def test_deleting_really_deletes(home: Home, store: Store, talk: Talk) -> None:
-    secret, candidate = "xylophonequark", "zanzibarmolecule"
-    kept = talk.ask("keep me")
-    asked = talk.ask(f"my secret is {secret}")
-    drawn = talk.draw(asked.id, f"{candidate} one", "two")
-    pick = curation.take(store, home, asked.id, drawn[0].text, "candidate", drawn[0].id)
-    curation.undo(store, home)
-    curation.take(store, home, asked.id, drawn[0].text, "edited", drawn[0].id)
-    store.ratings.add(asked.conversation, 4)
-    store.conversations.delete(asked.conversation, seen_by=["c7"])
-    assert [c.id for c in store.conversations.list()] == [kept.conversation]
-    assert store.conversations.search(secret) == store.conversations.search("secret") == []
-    assert store.candidates.for_prompt(asked.id) == []
-    assert store.picks.history() == []
-    (stone,) = store.tombstones.list()
-    assert (stone.kind, stone.name, stone.checkpoints) == ("conversation", str(asked.conversation), ("c7",))
-    assert stone.entries == (pick.entry_hash,)
-    # not a byte of it is left in any file of the database
-    for file in home.root.glob("mrclassic.db*"):
-        content = file.read_bytes()
-        assert secret.encode() not in content, file
-        assert candidate.encode() not in content, file
-    assert store.damage() == []
 
 
 def test_lists_and_searches_stay_quick(store: Store) -> None:

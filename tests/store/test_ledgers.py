@@ -1,16 +1,11 @@
-"""Requests, tombstones and ratings."""
+"""Requests and tombstones."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import pytest
 
 from mrclassic.errors import UsageError
 from mrclassic.store import Store
-
-if TYPE_CHECKING:
-    from conftest import Talk
 
 
 def test_a_request_is_pending_until_answered(store: Store) -> None:
@@ -30,14 +25,3 @@ def test_tombstones_keep_hashes_and_checkpoints(store: Store) -> None:
     store.tombstones.add("entry", "ab12", ["ab12"], ["c1", "c2"])
     (stone,) = store.tombstones.list()
     assert (stone.kind, stone.name, stone.entries, stone.checkpoints) == ("entry", "ab12", ("ab12",), ("c1", "c2"))
-
-
-def test_ratings_of_whole_conversations(store: Store, talk: Talk) -> None:
-    one, other = talk.ask("a").conversation, talk.ask("b").conversation
-    store.ratings.add(one, 3)
-    store.ratings.add(one, 5)
-    store.ratings.add(other, 1)
-    assert [rating.score for rating in store.ratings.list(one)] == [5.0, 3.0]
-    assert len(store.ratings.list()) == 3
-    with pytest.raises(UsageError, match=r"There is no conversation 99\."):
-        store.ratings.add(99, 1)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from mrclassic.home import Home
     from mrclassic.settings import Settings
     from mrclassic.tui.desk import Desk
+    from mrclassic.tui.screens.picks import Left
     from mrclassic.tui.store_thread import StoreThread
     from mrclassic.tui.views import View
 
@@ -188,6 +189,44 @@ class ChatScreen(Commanding):
         from mrclassic.tui.screens.nights import Nights
 
         self.app.push_screen(Nights(lambda: self.thread(self.desk.nights)))
+
+    def action_picks(self) -> None:
+        """The picks, to look at again."""
+        if not self.opened:
+            return
+        from mrclassic.tui.screens.picks import Picks
+
+        self.app.push_screen(Picks(self.desk.review, self.thread, self.settings.keys), self._back_from_picks)
+
+    async def _back_from_picks(self, left: Left | None) -> None:
+        """Show what has changed meanwhile, or the question to go on from."""
+        if left is None:
+            return
+        if left.opened is not None:
+            prompt = left.opened
+            await self.switch(lambda: self.desk.branch(prompt))
+        elif self.conversation in left.changed:
+            await self.switch(self.desk.reload)
+        self.look()
+
+    @work(group="rate", exclusive=True)
+    async def action_rate(self) -> None:
+        """Ask how good the conversation is, and keep the answer."""
+        conversation = self.conversation
+        if not self.opened or conversation is None:
+            self.say("There is no conversation to rate yet.", timeout=3)
+            return
+        from mrclassic.tui.screens.rating import RatingScreen
+
+        try:
+            score = await self.app.push_screen_wait(RatingScreen(await self.thread(self.desk.rating)))
+            if score is None:
+                return
+            await self.thread(self.desk.rate, conversation, score)
+        except LOST as error:
+            self.say(str(error), severity="warning", timeout=5)
+        else:
+            self.say("Rated " + "★" * score + "☆" * (5 - score) if score else "No longer rated.", timeout=3)
 
     def action_conversations(self) -> None:
         """Show the list and go there, or hide it."""

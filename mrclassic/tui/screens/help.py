@@ -21,6 +21,12 @@ yourself. Each pick goes into your book at once, and he learns the book by heart
 The answers are shuffled, so that the first place wins nothing by being first."""
 
 
+_DIGITS = {
+    "candidates.pick_": "Pick the answer with that digit",
+    "picks.choose_": "Choose the answer with that digit instead",
+}
+
+
 class Help(ModalScreen[None]):
     """Closes with Escape, Enter, F1 or q."""
 
@@ -58,9 +64,10 @@ class Help(ModalScreen[None]):
 
     def _rows(self, keys: list[Key]) -> list[tuple[str, str]]:
         """Keys and words; the nine digits share a row while they are where they were."""
-        digits = [key for key in keys if key.id.startswith("candidates.pick_")]
         rows = []
-        if digits and not any(key.id in self._moved for key in digits):
-            rows.append(("1-9", "Pick the answer with that digit"))
-            keys = [key for key in keys if key not in digits]
+        for beginning, words in _DIGITS.items():
+            digits = [key for key in keys if key.id.startswith(beginning)]
+            if digits and not any(key.id in self._moved for key in digits):
+                rows.append(("1-9", words))
+                keys = [key for key in keys if key not in digits]
         return rows + [(", ".join(shown(name) for name in keys_of(key.id, self._moved)), key.help) for key in keys]

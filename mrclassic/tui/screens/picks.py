@@ -1,0 +1,330 @@
+"""The picks, looked at again: four queues, and of each question what was shown and what was chosen.
+
+A second thought is a new pick that supersedes the old one; the conversation stays as it went.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.cells import cell_len
+from textual import events, on, work
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from mrclassic.tui.keys import bindings, keys_of, shown
+from mrclassic.tui.review import KINDS, QUEUES, Review, Sheet, Shelf
+from mrclassic.tui.screens.flow import LOST
+from mrclassic.tui.visible import visible
+from mrclassic.tui.widgets.answer_box import AnswerBox
+from mrclassic.tui.widgets.bubble import Bubble
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mrclassic.tui.store_thread import StoreThread
+
+EMPTY = {
+    "pending": "No question waits for your pick.",
+    "draft": "Nothing is flagged. f in the chat, or here, puts a question aside to come back to.",
+    "done": "Nothing is picked yet. What you pick in the chat can be looked at, and changed, here.",
+    "discarded": "Nothing was skipped or taken out.",
+}
+HINTS = {
+    "pending": ("choose", "own", "discard", "flag", "open"),
+    "draft": ("choose", "edit", "own", "discard", "restore", "open"),
+    "done": ("choose", "edit", "own", "discard", "flag", "open"),
+    "discarded": ("restore", "choose", "own", "open"),
+}
+WORDS = {"choose": "choose", "restore": "back"}
+
+
+@dataclass(frozen=True)
+class Left:
+    """How the page was left: the conversations that changed, and the question to go on from in the chat."""
+
+    changed: frozenset[int]
+    opened: int | None = None
+
+
+class Picks(Screen[Left]):
+    """Up and down choose a question, left and right a queue; digits choose anew; Escape leaves."""
+
+    BINDINGS: ClassVar = bindings("picks")
+    AUTO_FOCUS = "#picks--list"
+    HORIZONTAL_BREAKPOINTS = [(0, "-slim"), (80, "-medium")]  # noqa: RUF012 - as Textual declares it
+
+    def __init__(self, review: Review, thread: StoreThread, moved: Mapping[str, str]) -> None:
+        super().__init__()
+        self._review = review
+        self._thread = thread
+        self._moved = moved
+        self._changed: set[int] = set()
+        self._origin: int | None = None
+        self.shelf: Shelf | None = None
+        self.sheet: Sheet | None = None
+        """What is on the page."""
+        self.box = AnswerBox(moved)
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="picks--queues", markup=False)
+        with Horizontal(id="picks"):
+            yield OptionList(id="picks--list", markup=False)
+            with Vertical(id="picks--side"):
+                yield VerticalScroll(id="picks--page", can_focus=False)
+                yield self.box
+        yield Static(id="picks--why", markup=False)
+        yield Static(id="picks--hints", markup=False)
+
+    def on_mount(self) -> None:
+        self.box.display = False
+        self.fill("done")
+
+    @property
+    def _list(self) -> OptionList:
+        return self.query_one("#picks--list", OptionList)
+
+    @work(group="picks", exclusive=True)
+    async def fill(self, queue: str, place: int = 0, prompt: int | None = None) -> None:
+        """Show a queue; on the page goes `prompt`, where it is among them, else the question at `place`."""
+        try:
+            shelf = await self._thread(self._review.shelf, queue)
+        except LOST as error:
+            self._say(str(error), severity="error")
+            return
+        self.shelf = shelf
+        self._paint_lines()
+        self._list.clear_options()
+        self._list.add_options([Option(_row(row.text, row.detail), id=str(row.prompt)) for row in shelf.rows])
+        if shelf.rows:
+            prompts = [row.prompt for row in shelf.rows]
+            self._list.highlighted = prompts.index(prompt) if prompt in prompts else min(place, len(prompts) - 1)
+        else:
+            self.sheet = None
+            await self._put(Static(EMPTY[queue], classes="picks--empty", markup=False))
+
+    @on(OptionList.OptionHighlighted)
+    def highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        """Put the highlighted question on the page."""
+        self._close_box()
+        self.sheet = None  # until it is on the page, no key may mean it
+        self._show(int(event.option.id or 0))
+
+    @work(group="sheet", exclusive=True)
+    async def _show(self, prompt: int) -> None:
+        try:
+            sheet = await self._thread(self._review.sheet, prompt)
+        except LOST as error:
+            self._say(str(error), severity="error")
+            return
+        await self._put(*_widgets(sheet))
+        self.sheet = sheet
+
+    async def _put(self, *widgets: Widget) -> None:
+        page = self.query_one("#picks--page")
+        with self.app.batch_update():
+            await page.remove_children()
+            await page.mount_all(widgets)
+        page.scroll_home(animate=False)
+
+    # Second thoughts
+
+    def action_choose(self, position: int) -> None:
+        """The candidate shown at `position` is the best after all."""
+        sheet = self.sheet
+        found = next((each for each in sheet.candidates if each.shown == position), None) if sheet else None
+        if sheet is None or found is None:
+            return
+        if not found.text.strip():
+            self._say("This answer says nothing; choose another, or write your own with t.")
+        elif found.chosen and sheet.kind == "candidate":
+            self._say("That is the one you have picked already.")
+        else:
+            self._do(
+                sheet, "Chosen anew.", lambda: self._review.revise(sheet.prompt, found.text, "candidate", found.id)
+            )
+
+    def action_edit(self) -> None:
+        """Change the reply that stands."""
+        if self.sheet is not None and self.sheet.reply:
+            self._origin = self.sheet.origin
+            self._open_box("edited" if self._origin is not None else "typed", self.sheet.reply)
+
+    def action_own(self) -> None:
+        """Write a reply of one's own."""
+        if self.sheet is not None:
+            self._origin = None
+            self._open_box("typed", "")
+
+    @on(AnswerBox.Sent)
+    def sent(self, event: AnswerBox.Sent) -> None:
+        """Enter in the box: that is the reply."""
+        sheet, origin, text = self.sheet, self._origin, event.text.strip()
+        self._close_box()
+        if sheet is None or not text or text == sheet.reply.strip():
+            self._say("Nothing was changed.")
+            return
+        kind = "typed" if origin is None else "edited"
+        self._do(sheet, "Your words are taken.", lambda: self._review.revise(sheet.prompt, text, kind, origin))
+
+    def action_discard(self) -> None:
+        """Take it out of what is taught; the conversation stays."""
+        sheet = self.sheet
+        if sheet is not None and self.shelf is not None and self.shelf.queue != "discarded":
+            self._do(sheet, "Discarded; b in that queue brings it back.", lambda: self._review.discard(sheet.prompt))
+
+    def action_restore(self) -> None:
+        """Bring back what was discarded, or take a flag down."""
+        sheet = self.sheet
+        if sheet is not None and self.shelf is not None and self.shelf.queue in ("discarded", "draft"):
+            self._do(sheet, "It is back.", lambda: self._review.restore(sheet.prompt))
+
+    def action_flag(self) -> None:
+        """Put it aside to come back to."""
+        sheet = self.sheet
+        if sheet is not None and self.shelf is not None and self.shelf.queue in ("pending", "done"):
+            self._do(sheet, "Flagged: it is among the drafts.", lambda: self._review.flag(sheet.prompt))
+
+    def _do(self, sheet: Sheet, said: str, what: Callable[[], str]) -> None:
+        self.sheet = None  # until the page shows what came of it
+        self._carry_out(sheet, said, what)
+
+    @work(group="do")
+    async def _carry_out(self, sheet: Sheet, said: str, what: Callable[[], str]) -> None:
+        try:
+            trouble = await self._thread(what)
+        except LOST as error:
+            self._say(str(error), severity="error")
+            self.sheet = sheet
+            return
+        self._changed.add(sheet.conversation)
+        self._say(trouble or said, severity="warning" if trouble else "information")
+        assert self.shelf is not None
+        self.fill(self.shelf.queue, self._list.highlighted or 0, sheet.prompt)
+
+    # Moving about
+
+    def action_queue(self, way: int) -> None:
+        """The next queue, or the one before."""
+        names = list(QUEUES)
+        at = names.index(self.shelf.queue) if self.shelf else 0
+        self._close_box()
+        self.fill(names[(at + way) % len(names)])
+
+    def action_page(self, way: int) -> None:
+        """Scroll the page, wherever the focus is."""
+        page = self.query_one("#picks--page")
+        (page.scroll_page_down if way > 0 else page.scroll_page_up)(animate=False)
+
+    def action_open(self) -> None:
+        """Go on from this question in the chat: what is said next begins a branch of its own there."""
+        if self.sheet is not None:
+            self.dismiss(Left(frozenset(self._changed), self.sheet.prompt))
+
+    def action_leave(self) -> None:
+        """Out of the box, or back to the chat."""
+        if self.box.display:
+            self._close_box()
+        else:
+            self.dismiss(Left(frozenset(self._changed)))
+
+    def action_leave_box(self) -> None:
+        """The box's own way out."""
+        self._close_box()
+
+    def _open_box(self, mode: str, text: str) -> None:
+        number = next((each.shown for each in self.sheet.candidates if each.id == self._origin), 0) if self.sheet else 0
+        self.box.become(mode, number)
+        self.box.put(text)
+        self.box.display = True
+        self.box.focus()
+
+    def _close_box(self) -> None:
+        if self.box.display:
+            self.box.display = False
+            self.box.put("")
+            self._list.focus()
+
+    def _say(self, sentence: str, **how: object) -> None:
+        self.notify(visible(sentence), markup=False, timeout=3, **how)  # type: ignore[arg-type]
+
+    # The lines above and below
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._paint_lines()
+
+    def _paint_lines(self) -> None:
+        if self.shelf is None:
+            return
+        tabs = Content("  ")
+        for queue, title in QUEUES.items():
+            here = queue == self.shelf.queue
+            style = "bold $accent" if here else "$foreground 60%"
+            tabs = Content.assemble(tabs, (f"{title} {self.shelf.counts[queue]:,}", style), "   ")
+        self.query_one("#picks--queues", Static).update(tabs)
+        self.query_one("#picks--why", Static).update(visible(self.shelf.why))
+        parts = [(self._keys(name), WORDS.get(name, name)) for name in HINTS[self.shelf.queue]]
+        parts = [*parts, ("← →", "queue"), (shown(keys_of("picks.leave", self._moved)[0]), "back to the chat")]
+        while len(parts) > 2 and sum(cell_len(f"{key} {word}") + 3 for key, word in parts) > self.size.width - 1:
+            parts.pop(-3)
+        line = Content("")
+        for key, word in parts:
+            line = Content.assemble(line, "   " if line else "", (key, "$accent"), (f" {word}", "$foreground 60%"))
+        self.query_one("#picks--hints", Static).update(line)
+
+    def _keys(self, name: str) -> str:
+        return "1-9" if name == "choose" else shown(keys_of(f"picks.{name}", self._moved)[0])
+
+
+def _row(text: str, detail: str) -> Content:
+    words = " ".join(visible(text).split())
+    return Content.assemble(_cut(words), "\n", (detail, "$foreground 50%"))
+
+
+def _cut(words: str, cells: int = 29) -> str:
+    """Words on one row of the list."""
+    if cell_len(words) <= cells:
+        return words
+    while cell_len(words) > cells - 1:
+        words = words[:-1]
+    return words.rstrip() + "…"
+
+
+def _widgets(sheet: Sheet) -> list[Widget]:
+    """The page of one question."""
+    facts = [f"Conversation {sheet.conversation}"]
+    facts += [f"pick {sheet.pick}"] if sheet.pick is not None else []
+    facts += ["rated " + "★" * round(sheet.rating)] if sheet.rating is not None else []
+    found: list[Widget] = [Static(" · ".join(facts), classes="picks--facts", markup=False)]
+    if sheet.more:
+        found.append(Static(f"▲ {sheet.more} earlier messages", classes="picks--facts", markup=False))
+    for line in sheet.before:
+        bubble = Bubble(line.role, line.text)
+        bubble.add_class("-dim")
+        found.append(bubble)
+    found.append(Bubble("user", sheet.question))
+    found += [_candidate(str(each.shown), each.text, each.mark, each.chosen) for each in sheet.candidates]
+    if sheet.kind in ("typed", "edited"):
+        found.append(_candidate("✎", sheet.reply, KINDS[sheet.kind], chosen=True))
+    for text in sheet.earlier:
+        found.append(_candidate("·", text, "chosen before", chosen=False, dim=True))
+    return found
+
+
+def _candidate(digit: str, text: str, mark: str, chosen: bool, dim: bool = False) -> Widget:
+    words = visible(text.strip()) or "(says nothing)"
+    row = Horizontal(
+        Static(digit, classes="picks--digit", markup=False),
+        Static(Content.assemble(words, (f"  {mark}", "$accent italic") if mark else ""), markup=False),
+        classes="picks--candidate",
+    )
+    row.set_class(chosen, "-chosen")
+    row.set_class(dim, "-dim")
+    return row

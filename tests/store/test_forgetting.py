@@ -1,0 +1,187 @@
+"""What is forgotten is gone: out of the book, the pages of nights, and every byte of every file of the database."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import babies
+import pytest
+from homes import mrclassic
+
+from mrclassic import book
+from mrclassic.book import Entry, Turn
+from mrclassic.errors import UsageError
+from mrclassic.home import Home
+from mrclassic.model import checkpoint
+from mrclassic.store import Checkpoint, Preference, Store, curation
+from mrclassic.store.forgetting import find, forget
+
+if TYPE_CHECKING:
+    from conftest import Talk
+
+SECRET = "xylophonequark"
+
+
+def holding(home: Home, words: str = SECRET) -> list[str]:
+    """The files of the home that hold some words."""
+    files = [path for path in home.root.rglob("*") if path.is_file() and path.suffix != ".safetensors"]
+    return sorted(path.name for path in files if words.lower().encode() in path.read_bytes().lower())
+
+
+def erased(store: Store, home: Home, kind: str, name: object) -> list[Path]:
+    found = find(store, home, kind, str(name))  # type: ignore[arg-type]
+    assert not found.nothing
+    return forget(store, home, found)
+
+
+def replies(home: Home) -> list[str]:
+    return [entry.reply for entry in book.load(home.book)]
+
+
+def test_a_conversation_is_forgotten_and_others_are_kept(home: Home, store: Store, talk: Talk) -> None:
+    kept = talk.ask("hello")
+    asked = talk.ask(f"my secret is {SECRET}")
+    drawn = talk.draw(asked.id, "zanzibarmolecule one", "two")
+    curation.take(store, home, asked.id, drawn[0].text, "candidate", drawn[0].id)
+    curation.undo(store, home)
+    pick = curation.take(store, home, asked.id, "zanzibarmolecule two", "edited", drawn[0].id)
+    then = talk.ask("hello", asked.conversation)
+    curation.take(store, home, then.id, "again", "typed")
+    curation.take(store, home, kept.id, "hi", "typed")
+    store.ratings.add(asked.conversation, 4)
+    store.conversations.set_draft(asked.conversation, SECRET)
+    store.copy()
+    assert erased(store, home, "conversation", asked.conversation) == []
+    assert [c.id for c in store.conversations.list()] == [kept.conversation]
+    assert replies(home) == ["hi"]
+    assert store.ratings.list() == []
+    assert store.conversations.search("secret") == []
+    (stone,) = store.tombstones.list()
+    assert (stone.kind, stone.name, stone.checkpoints) == ("conversation", str(asked.conversation), ())
+    assert pick.entry_hash in stone.entries
+    assert holding(home) == holding(home, "zanzibarmolecule") == []
+    assert store.damage() == []
+    assert store.conversations.search("hello")[0].message == kept.id
+
+
+def test_a_long_conversation_goes_in_one_stroke(home: Home, store: Store, talk: Talk) -> None:
+    """A cascade from message to message would be deeper than SQLite allows."""
+    conversation, parent = store.conversations.create().id, None
+    with store.transaction():
+        for number in range(1500):
+            parent = store.conversations.add(conversation, parent, "user", f"{SECRET} {number}").id
+    erased(store, home, "conversation", conversation)
+    assert store.conversations.list() == []
+    assert holding(home) == []
+
+
+def test_what_others_chose_in_the_same_words_is_left_to_them(home: Home, store: Store, talk: Talk) -> None:
+    one, other = talk.ask("hello"), talk.ask("hello")
+    curation.take(store, home, one.id, f"from {SECRET}", "typed")
+    curation.take(store, home, other.id, "from the other", "typed")
+    erased(store, home, "conversation", one.conversation)
+    assert replies(home) == ["from the other"]
+    assert holding(home) == [], "nor in what the other pick had replaced"
+    curation.undo(store, home)
+    assert replies(home) == []
+
+
+def test_a_pick_goes_with_its_question_and_what_was_said_after_it(home: Home, store: Store, talk: Talk) -> None:
+    first = talk.ask("hello")
+    curation.take(store, home, first.id, "hi", "typed")
+    asked = talk.ask(f"I am {SECRET}, you know", first.conversation)
+    drawn = talk.draw(asked.id, f"a {SECRET}", "b")
+    pick = curation.take(store, home, asked.id, "b", "candidate", drawn[1].id)
+    then = talk.ask("and?", first.conversation)
+    curation.take(store, home, then.id, "so", "typed")
+    erased(store, home, "pick", pick.id)
+    assert replies(home) == ["hi"]
+    assert store.conversations.get(first.conversation).messages == 2
+    assert holding(home) == []
+    with pytest.raises(UsageError, match=f"no pick {pick.id}"):
+        find(store, home, "pick", str(pick.id))
+
+
+def test_words_are_forgotten_wherever_they_stand(home: Home, store: Store, talk: Talk) -> None:
+    asked, other = talk.ask("hello"), talk.ask("bye")
+    titled = store.conversations.create(f"About {SECRET.upper()}", system=f"Never say {SECRET}")
+    store.conversations.set_draft(asked.conversation, f"and {SECRET}")
+    talk.draw(asked.id, "a", f"oh {SECRET}!")
+    drawn = talk.draw(other.id, f"the {SECRET}", "b")
+    curation.take(store, home, asked.id, "a", "typed")
+    curation.take(store, home, other.id, "the one", "edited", drawn[0].id)
+    pair = Preference(
+        messages=({"role": "user", "content": f'"{SECRET}"\n'},), candidates=("a", "b"), winner=0, kind="", date=""
+    )
+    store.preferences.take_in("file", [pair])
+    run = store.runs.start("grpo", {})
+    for completion, detail in ((f"say {SECRET}", {}), ("a", {"why": [SECRET]}), ("kept", {})):
+        store.runs.sample(run, 1, "a prompt", completion, 1.0, detail)
+    book.put(home.book, Entry((Turn("who?", SECRET), Turn("really?", "yes"))))
+    home.book.write_text(f"# not {SECRET}\n# a comment\n\n" + home.book.read_text())
+    home.nights.joinpath("night-1.md").write_text(f"# Night 1\n> say {SECRET}\n")
+    home.nights.joinpath("night-1.json").write_text(json.dumps({"samples": [f"\n{SECRET}"], "n": 1}))
+    home.logs.joinpath("mind.log").write_text(f"... {SECRET} ...")
+    assert erased(store, home, "text", SECRET) == [home.logs / "mind.log"]
+    assert holding(home) == ["mind.log"]
+    assert replies(home) == ["a"], "the edit had the word in its origin, so the question went with it"
+    assert [each.text for each in store.candidates.for_prompt(asked.id)] == ["a"]
+    assert [sample.completion for sample in store.runs.samples(run)] == ["kept"]
+    assert list(store.preferences.imported()) == []
+    assert store.conversations.get(titled.id).title == store.conversations.get(titled.id).system == ""
+    assert "# a comment\n" in home.book.read_text()
+    assert json.loads(home.nights.joinpath("night-1.json").read_text()) == {"samples": ["\n(forgotten)"], "n": 1}
+    (stone,) = store.tombstones.list()
+    assert SECRET not in stone.name
+    assert find(store, home, "text", SECRET).nothing
+
+
+def test_short_words_of_a_conversation_are_not_looked_for_inside_others(home: Home, store: Store, talk: Talk) -> None:
+    asked = talk.ask("sums")
+    curation.take(store, home, asked.id, "4", "typed")
+    run = store.runs.start("grpo", {})
+    for prompt, completion in (("2 + 2", "4"), ("20 + 20", "40")):
+        store.runs.sample(run, 1, prompt, completion, 1.0)
+    home.nights.joinpath("night-1.md").write_text("4 sums\n")
+    erased(store, home, "conversation", asked.conversation)
+    assert [sample.completion for sample in store.runs.samples(run)] == ["40"]
+    assert home.nights.joinpath("night-1.md").read_text() == "4 sums\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "said"),
+    [
+        ("conversation", "99", "There is no conversation 99"),
+        ("pick", "x", "named by its number"),
+        ("text", " ", "no words"),
+    ],
+)
+def test_what_cannot_be_forgotten_is_one_sentence(home: Home, store: Store, kind: str, name: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        find(store, home, kind, name)  # type: ignore[arg-type]
+
+
+def test_the_shell_asks_names_who_saw_it_and_what_to_do(home: Home, store: Store, talk: Talk) -> None:
+    asked = talk.ask("who?")
+    pick = curation.take(store, home, asked.id, SECRET, "typed")
+    entry = curation.entry_for(store, asked.id, SECRET)
+    for name, parent, known in (("first", None, ()), ("second", "first", (entry.hash,)), ("third", "second", ())):
+        checkpoint.save(babies.baby(), home.checkpoints / name, parent=parent, book=known)
+        store.checkpoints.add(Checkpoint(name, name, parent, status="promoted"))
+        store.checkpoints.use(name)
+    code, _, narration = mrclassic(home.root, "data", "forget", "--pick", str(pick.id))
+    assert code == 2
+    assert "This would delete 1 conversation, 2 messages, 1 entry of the book." in narration
+    assert "say --yes" in narration
+    assert holding(home)
+    store.close()
+    code, facts, narration = mrclassic(home.root, "data", "forget", "--text", SECRET.upper(), "--yes", "--json")
+    assert code == 0, narration
+    assert (facts["messages"], facts["entries"], facts["before"], facts["still_in"]) == (2, 1, "first", [])
+    assert sorted(facts["checkpoints"]) == ["second", "third"]
+    assert holding(home) == []
+    code, said, narration = mrclassic(home.root, "data", "forget", "--text", SECRET, "--yes")
+    assert (code, said, narration) == (0, "", "Nothing here holds it.\n")
+    assert mrclassic(home.root, "data", "forget")[0] == 2
