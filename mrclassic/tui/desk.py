@@ -12,6 +12,7 @@ from mrclassic import lease
 from mrclassic.errors import MrClassicError
 from mrclassic.tui.draw import Draw, restored
 from mrclassic.tui.nights import Listed, listed
+from mrclassic.tui.tonight import Tonight, Watcher
 from mrclassic.tui.views import NOTES, Standing, View, night_words, title_of
 from mrclassic.tui.widgets.conversations import Entry
 from mrclassic.tui.widgets.history import Line
@@ -33,6 +34,7 @@ class Desk:
         self.conversation: int | None = None
         self.leaf: int | None = None
         self._counted: tuple[tuple[str, int, int], int] | None = None
+        self._watcher: Watcher | None = None
 
     def open(self) -> View:
         """Open the store and show the last conversation. (`standing` finishes what a crash left out of the book.)"""
@@ -204,6 +206,21 @@ class Desk:
     def nights(self) -> tuple[Listed, ...]:
         """The nights, newest first."""
         return listed(self.store.nights.list(), self.home.nights)
+
+    def tonight(self) -> Tonight:
+        """The night at this moment."""
+        if self._watcher is None:
+            self._watcher = Watcher(self.home, self.store)
+        return self._watcher.look()
+
+    def request(self, kind: str, **payload: object) -> int:
+        """Leave a request for the service; returns its number."""
+        return self.store.requests.post(kind, payload)
+
+    def answer(self, request: int) -> dict[str, object] | None:
+        """What the service answered; None while it has not."""
+        found = self.store.requests.get(request)
+        return None if found.done is None else found.result or {}
 
     def _waiting(self, used: str) -> int:
         """How many entries of the book wait to be learnt; counted anew only when book or checkpoint changed."""

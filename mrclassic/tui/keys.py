@@ -52,7 +52,7 @@ KEYS = (
     Key("chat.new", "f3", "screen.new", "new", "Begin a new conversation"),
     Key("chat.wake", "f5", "screen.wake", "", "Wake the model again after a failure"),
     Key("chat.lesson", "f6", "screen.lesson", "lesson", "Learn the picks that wait, now", priority=True),
-    Key("chat.nights", "f7", "screen.nights", "nights", "The nights and their reports", priority=True),
+    Key("chat.nights", "f7", "screen.nights", "nights", "The night that runs, and all reports", priority=True),
     Key("chat.undo", "f8", "screen.undo", "", "Take back the last pick, from anywhere"),
     Key("chat.older", "pageup", "screen.older", "", "Scroll the history up", priority=True),
     Key("chat.newer", "pagedown", "screen.newer", "", "Scroll the history down", priority=True),
@@ -74,10 +74,15 @@ KEYS = (
     Key("history.earlier", "home", "earlier", "earlier", "The beginning; once more: mount earlier messages"),
     Key("history.leave", "escape,enter,tab", "screen.write", "write", "Back to the answer box"),
     Key("list.leave", "escape,tab", "screen.write", "write", "Back to the answer box"),
-    Key("nights.leave", "escape,q,f7", "app.pop_screen", "", "Back to the chat"),
-    Key("nights.across", "tab", "screen.across", "", "From the list to the page, and back", priority=True),
+    Key("nights.leave", "escape,q,f7", "app.pop_screen", "back", "Back to the chat"),
+    Key("nights.across", "tab", "screen.across", "page", "From the list to the page, and back", priority=True),
     Key("nights.older", "pageup", "screen.page(-1)", "", "Scroll the report up", priority=True),
     Key("nights.newer", "pagedown,space", "screen.page(1)", "", "Scroll the report down", priority=True),
+    Key("nights.run", "n", "screen.steer('run')", "night now", "Begin a night, or go on with the one cut short"),
+    Key("nights.pause", "p", "screen.steer('pause')", "pause", "No night until you resume; the one that runs saves"),
+    Key("nights.resume", "r", "screen.steer('resume')", "resume", "Let nights start again"),
+    Key("nights.stop", "s", "screen.steer('stop')", "stop", "End the night that runs; what it did is saved"),
+    Key("nights.plan", "t", "screen.plan", "plan", "What a night would do now, and what it would cost"),
 )
 
 

@@ -33,6 +33,16 @@ GROUPS = {
         "app.help",
         "app.quit",
     ),
+    "nights": (
+        "nights.leave",
+        "nights.across",
+        "nights.run",
+        "nights.stop",
+        "nights.pause",
+        "nights.resume",
+        "nights.plan",
+        "app.help",
+    ),
     "list": ("list.leave", "chat.conversations", "chat.new", "app.help", "app.quit"),
 }
 KEPT = ("app.help", "app.quit")
