@@ -141,6 +141,12 @@ def night(home: Home) -> Holder | None:
     return None
 
 
+def begun(home: Home) -> Holder | None:
+    """Who is at work on the model of this home: a night, be it that it still waits for its device, or a lesson."""
+    path = home.run / "night.lock"
+    return (holder(path) or Holder("night", 0)) if _locked(path, fcntl.LOCK_SH) else None
+
+
 def taken(home: Home) -> bool:
     """Whether anybody holds a device of this home."""
     return any(_locked(path, fcntl.LOCK_EX) for path in home.run.glob("device-*.lock"))

@@ -27,7 +27,7 @@ def lesson(
     from mrclassic.night.workplace import Workplace, alone
 
     busy = "A night is practising, or the book is being trained; what waits is learnt by it, or after it."
-    with session.store() as store, alone(session.home, "night", busy):
+    with session.store() as store, alone(session.home, "night", busy, "lesson"):
         work = Workplace(session.home, session.settings, store, common.say)
         with Bar("lesson") as bar:
             facts = learn(work, seed=seed, watch=bar, planned=bar.planned)

@@ -42,7 +42,7 @@ class Keeper:
     ) -> None:
         self._home, self._store, self._command, self._notice, self._grace = home, store, command, notice, grace
         self._child: supervise.Child | None = None
-        self._ending: Literal["", "asked", "silent", "overdue"] = ""
+        self._ending: Literal["", "asked", "silent", "overdue", "given up"] = ""
         self._kill_at = self._again_at = float("inf")
         self._pulse: tuple[int, str] = (0, "")
         self._silence = self._worked = 0.0
@@ -73,7 +73,16 @@ class Keeper:
         name = "night resumed" if resume else "night started"
         event(name, sentence, pid=child.pid, minutes=job.minutes, why=job.why, log=str(child.log), fails=job.fails)
 
-    def end(self, why: Literal["asked", "silent", "overdue"] = "asked") -> None:
+    def give_up(self) -> bool:
+        """Have the night save and end, and not go on by itself; whether there was one, running or to go on."""
+        found = self._child is not None or self.unfinished is not None
+        self.end("given up")
+        if self._child is not None:
+            self._ending = "given up"
+        self.unfinished = self.waiting = None
+        return found
+
+    def end(self, why: Literal["asked", "silent", "overdue", "given up"] = "asked") -> None:
         """Ask the night to save and end; `look` kills it when its time is up."""
         if self._child is not None and not self._ending:
             self._ending, self._kill_at = why, time.monotonic() + self._grace
@@ -172,7 +181,7 @@ class Keeper:
         self.last = end.sentence(row)
         level = logging.INFO if code in (0, again.GAVE_WAY) else logging.WARNING
         event("night ended", self.last, level=level, code=end.code, log=end.log, night=None if row is None else row.id)
-        if why == "overdue":
+        if why in ("overdue", "given up"):
             return
         if why == "asked" and (row is None or again.resumable(code)) and again.in_time(job):
             self._break(again.Break(job, 0.0, "it goes on as soon as nights may start"))

@@ -187,6 +187,8 @@ class _Service:
             self._status = replace(self._status, paused=False)
             self._notice("Resumed: nights start as the settings say.")
             return {"paused": False}
+        if request.kind == "stop":
+            return {"night_ended": self._keeper.give_up()}
         if request.kind == "night":
             return self._requested_night(request)
         return {"error": f"The service knows no request {request.kind}."}

@@ -101,6 +101,15 @@ class MindClient:
                 body = json.loads(await response.aread())
         return Health(body["checkpoint"], body["notice"], int(body["pid"]), int(body["active"]))
 
+    async def rest(self) -> bool:
+        """End the mind unless it is answering; whether it is gone (it may not have been there)."""
+        if not listening(self._home.socket):
+            return True
+        if (await self.health()).active:
+            return False
+        await self.shutdown()
+        return True
+
     async def shutdown(self) -> None:
         """End the mind and wait until its memory is back; nothing happens if none runs."""
         await asyncio.to_thread(process.stop, self._home)

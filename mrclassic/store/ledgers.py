@@ -13,7 +13,7 @@ from mrclassic.store.connection import Database, dump, now
 
 @dataclass(frozen=True)
 class Request:
-    """Something the daemon is asked to do: night | pause | resume."""
+    """Something the daemon is asked to do: night | stop | pause | resume."""
 
     id: int
     kind: str

@@ -123,9 +123,10 @@ class Runs:
             (run, step, dump(dict(metrics)), now()),
         )
 
-    def steps(self, run: int) -> list[tuple[int, dict[str, Any]]]:
-        """All steps of a run with their numbers."""
-        rows = self._db.rows("SELECT step, metrics FROM steps WHERE run = ? ORDER BY step", (run,))
+    def steps(self, run: int, after: int = -1, limit: int = -1) -> list[tuple[int, dict[str, Any]]]:
+        """The steps of a run with their numbers: those after the step `after`, at most `limit` (-1: all)."""
+        sql = "SELECT step, metrics FROM steps WHERE run = ? AND step > ? ORDER BY step LIMIT ?"
+        rows = self._db.rows(sql, (run, after, limit))
         return [(int(row[0]), json.loads(row[1])) for row in rows]
 
     def sample(

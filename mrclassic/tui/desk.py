@@ -16,6 +16,7 @@ from mrclassic.tui.draw import Draw, restored
 from mrclassic.tui.memory import Memory
 from mrclassic.tui.nights import Listed, listed
 from mrclassic.tui.review import Review
+from mrclassic.tui.tonight import Tonight, Watcher
 from mrclassic.tui.views import NOTES, Standing, View, night_words, title_of
 from mrclassic.tui.widgets.history import Line
 
@@ -47,6 +48,7 @@ class Desk:
         """What was taken back in this session and may be taken once more, the last of it at the end."""
         self.review = Review(home, lambda: self.store)
         self._counted: tuple[tuple[str, int, int], int] | None = None
+        self._watcher: Watcher | None = None
 
     def open(self) -> View:
         """Open the store and show the conversation that was open, else the last. (`standing` finishes what a crash left
@@ -308,6 +310,21 @@ class Desk:
     def nights(self) -> tuple[Listed, ...]:
         """The nights, newest first."""
         return listed(self.store.nights.list(), self.home.nights)
+
+    def tonight(self) -> Tonight:
+        """The night at this moment."""
+        if self._watcher is None:
+            self._watcher = Watcher(self.home, self.store)
+        return self._watcher.look()
+
+    def request(self, kind: str, **payload: object) -> int:
+        """Leave a request for the service; returns its number."""
+        return self.store.requests.post(kind, payload)
+
+    def answer(self, request: int) -> dict[str, object] | None:
+        """What the service answered; None while it has not."""
+        found = self.store.requests.get(request)
+        return None if found.done is None else found.result or {}
 
     def _waiting(self, used: str) -> int:
         """How many entries of the book wait to be learnt; counted anew only when book or checkpoint changed."""

@@ -56,7 +56,7 @@ KEYS = (
     Key("chat.picks", "f4", "screen.picks", "picks", "Your picks, to look at again and change", priority=True),
     Key("chat.wake", "f5", "screen.wake", "", "Wake the model again after a failure"),
     Key("chat.lesson", "f6", "screen.lesson", "lesson", "Learn the picks that wait, now", priority=True),
-    Key("chat.nights", "f7", "screen.nights", "nights", "The nights and their reports", priority=True),
+    Key("chat.nights", "f7", "screen.nights", "nights", "The night that runs, and all reports", priority=True),
     Key("chat.undo", "f8", "screen.undo", "", "Take back the last pick, from anywhere"),
     Key(
         "chat.practise", "f11", "screen.practise", "practice", "Be asked, question after question; stop", priority=True
@@ -104,10 +104,6 @@ KEYS = (
     Key("list.delete", "d,delete", "screen.delete", "delete", "Delete for good"),
     Key("find.done", "enter,down", "done(True)", "to what was found", "To what was found"),
     Key("find.leave", "escape", "done(False)", "end the search", "End the search"),
-    Key("nights.leave", "escape,q,f7", "app.pop_screen", "", "Back to the chat"),
-    Key("nights.across", "tab", "screen.across", "", "From the list to the page, and back", priority=True),
-    Key("nights.older", "pageup", "screen.page(-1)", "", "Scroll the report up", priority=True),
-    Key("nights.newer", "pagedown,space", "screen.page(1)", "", "Scroll the report down", priority=True),
     *(
         Key(f"picks.choose_{n}", str(n), f"screen.choose({n})", "", f"Choose answer {n} after all")
         for n in range(1, 10)
@@ -123,6 +119,15 @@ KEYS = (
     Key("picks.older", "pageup", "screen.page(-1)", "", "Scroll the page up", priority=True),
     Key("picks.newer", "pagedown", "screen.page(1)", "", "Scroll the page down", priority=True),
     Key("picks.leave", "escape,q,f4", "screen.leave", "", "Back to the chat"),
+    Key("nights.leave", "escape,q,f7", "app.pop_screen", "back", "Back to the chat"),
+    Key("nights.across", "tab", "screen.across", "page", "From the list to the page, and back", priority=True),
+    Key("nights.older", "pageup", "screen.page(-1)", "", "Scroll the report up", priority=True),
+    Key("nights.newer", "pagedown,space", "screen.page(1)", "", "Scroll the report down", priority=True),
+    Key("nights.run", "n", "screen.steer('run')", "night now", "Begin a night, or go on with the one cut short"),
+    Key("nights.pause", "p", "screen.steer('pause')", "pause", "No night until you resume; the one that runs saves"),
+    Key("nights.resume", "r", "screen.steer('resume')", "resume", "Let nights start again"),
+    Key("nights.stop", "s", "screen.steer('stop')", "stop", "End the night that runs; what it did is saved"),
+    Key("nights.plan", "t", "screen.plan", "plan", "What a night would do now, and what it would cost"),
 )
 
 

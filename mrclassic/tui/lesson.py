@@ -6,11 +6,9 @@ anything for a moment. It outlives the app: what it learned is in use, whoever s
 
 from __future__ import annotations
 
-import asyncio
-import json
 from typing import TYPE_CHECKING, Any
 
-from mrclassic import shipped
+from mrclassic.tui import child
 
 if TYPE_CHECKING:
     from mrclassic.home import Home
@@ -40,36 +38,15 @@ class Lessons:
         """Give a lesson; returns what came of it in a sentence."""
         self.busy, self._tried = True, waiting
         try:
-            code, facts, said = await self._run()
+            ran = await child.run(self._home, self._settings, "lesson", "lesson", "--json")
         except OSError as error:
             return f"The lesson could not begin: {error.strerror or error}."
         finally:
             self.busy = False
-        self._tried = int(facts.get("waiting", waiting))
-        if code in (0, _REFUSED) and facts:
-            return sentence(facts)
-        return said.removeprefix("mrclassic: ") or f"The lesson failed (exit code {code})."
-
-    async def _run(self) -> tuple[int, dict[str, Any], str]:
-        command = shipped.python("-m", "mrclassic", "--home", str(self._home.root))
-        command += ["--device", self._settings.device, "lesson", "--json"]
-        log = self._home.logs / "lesson.log"
-        with log.open("wb") as narration:
-            process = await asyncio.create_subprocess_exec(
-                *command,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=narration,
-                start_new_session=True,  # neither Ctrl-C nor a closed terminal reaches it
-                env=shipped.environment(),
-            )
-            printed, _ = await process.communicate()
-        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        try:
-            facts = json.loads(printed or b"{}")
-        except ValueError:
-            facts = {}
-        return process.returncode or 0, facts if isinstance(facts, dict) else {}, lines[-1] if lines else ""
+        self._tried = int(ran.facts.get("waiting", waiting))
+        if ran.code in (0, _REFUSED) and ran.facts:
+            return sentence(ran.facts)
+        return ran.said or f"The lesson failed (exit code {ran.code})."
 
 
 def sentence(facts: dict[str, Any]) -> str:

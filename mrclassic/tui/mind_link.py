@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 WAKING = "waking up…"
 READY = "awake"
 ASLEEP = "not answering"
+RESTING = "asleep until you ask"
 SEEDS = 2**31 - 1
 
 
@@ -89,6 +90,16 @@ class MindLink:
                 self._become(ASLEEP, str(error))
             raise
         return notice
+
+    def doze(self) -> None:
+        """Leave the model asleep until something is asked."""
+        self._become(RESTING)
+
+    async def rest(self) -> None:
+        """End the model's process, unless it is answering, so that a night can have the device; the next question
+        wakes it again. Raises `MindError`."""
+        if await (await self._connect()).rest():
+            self._become(RESTING)
 
     async def close(self) -> None:
         """Hang up. The model's process goes on for other clients and leaves by itself when idle."""

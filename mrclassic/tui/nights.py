@@ -13,11 +13,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mrclassic.tui.curves import Curve
 from mrclassic.tui.visible import visible
 
 if TYPE_CHECKING:
     from mrclassic.store.nights import Night
 
+_WORDS = {"promote": "promoted", "keep": "kept the old", "interrupted": "cut short"}
 _FIRST = ("reward", "loss")  # the curve that a stage is shown by: the first of these that it has
 
 
@@ -29,15 +31,6 @@ class Listed:
     when: str
     words: str
     page: Path | None
-
-
-@dataclass(frozen=True)
-class Curve:
-    """A number of one stage by update."""
-
-    title: str
-    steps: tuple[float, ...]
-    values: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -53,7 +46,7 @@ def listed(nights: Sequence[Night], folder: Path) -> tuple[Listed, ...]:
     rows = []
     for night in nights:
         verdict = str((night.gate or {}).get("verdict", ""))
-        words = {"promote": "promoted", "keep": "kept the old"}.get(verdict, night.status)
+        words = _WORDS.get(verdict or night.status, night.status)
         when = datetime.fromisoformat(night.started).astimezone().strftime("%d %b %H:%M").lstrip("0")
         rows.append(Listed(night.id, when, words, folder / night.report if night.report else None))
     return tuple(rows)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mrclassic.errors import UsageError
 from mrclassic.home import Home
-from mrclassic.store import Store
+from mrclassic.store import Store, curation
 
 if TYPE_CHECKING:
     from conftest import Talk

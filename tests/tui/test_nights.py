@@ -49,7 +49,7 @@ async def test_the_list_the_page_and_its_curves(home: Home, size: tuple[int, int
         source = screen.query_one(Markdown).source
         assert source.startswith("# Night 3: the model in use stays")
         assert "\x1b" not in source
-        plots = screen.query(".nights--plot")
+        plots = screen.query(".plot")
         assert [plot.border_title for plot in plots] == ["grpo: reward by update"]
         scroll = screen.query_one("#nights--page")
         assert scroll.region.width <= size[0]
@@ -90,5 +90,5 @@ async def test_a_report_whose_numbers_are_lost_is_still_a_page(home: Home) -> No
     async with seat(home) as here:
         await here.pilot.press("f7")
         screen = await page_of(here, 1)
-        assert not screen.query(".nights--plot")
+        assert not screen.query("#nights--curves .plot")
         assert "# Night 1" in screen.query_one(Markdown).source

@@ -17,6 +17,7 @@ from textual.widget import Widget
 from textual.widgets import TextArea
 from textual.worker import WorkerCancelled, WorkerFailed
 
+from mrclassic import lease
 from mrclassic.tui.keys import bindings
 from mrclassic.tui.lesson import Lessons
 from mrclassic.tui.mind_link import READY
@@ -84,7 +85,11 @@ class ChatScreen(Commanding):
     def on_mount(self) -> None:
         self.set_focus(self.box)
         self._opening = self.open_desk()
-        self.wake()
+        # A night gives way to whoever asks something, not to whoever opens the app to look at it.
+        if lease.night(self.home) is None:
+            self.wake()
+        else:
+            self.mind.doze()
         self.set_interval(DRAFT_EVERY, self.keep_draft)
         self.set_interval(STANDING_EVERY, self.look)
         self.mind_changed()
@@ -183,12 +188,12 @@ class ChatScreen(Commanding):
         self.give_lesson(self.status.facts.waiting or 0)
 
     def action_nights(self) -> None:
-        """The nights and their reports."""
+        """The night that runs, and the reports of the others."""
         if not self.opened:
             return
         from mrclassic.tui.screens.nights import Nights
 
-        self.app.push_screen(Nights(lambda: self.thread(self.desk.nights)))
+        self.app.push_screen(Nights(self.desk, self.thread, self.home, self.settings, self.mind.rest))
 
     def action_picks(self) -> None:
         """The picks, to look at again."""

@@ -48,6 +48,7 @@ class Flow(Saying):
         super().__init__()
         self.desk = desk
         self.thread = thread
+        self.home = home
         self.settings = settings
         self.mind = MindLink(home, settings, self.mind_changed)
         self.history = History()

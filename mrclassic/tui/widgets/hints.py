@@ -68,6 +68,16 @@ GROUPS = {
         "app.quit",
     ),
     "find": ("find.done", "find.leave", "app.help"),
+    "nights": (
+        "nights.leave",
+        "nights.across",
+        "nights.run",
+        "nights.stop",
+        "nights.pause",
+        "nights.resume",
+        "nights.plan",
+        "app.help",
+    ),
 }
 KEPT = ("app.help", "app.quit")
 """Shown at any width; with these two everything else can be found."""

@@ -1,0 +1,70 @@
+"""A verb of the shell, run from the app as a process of its own: nothing on the screen waits for it, and it outlives
+the app that started it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from mrclassic import shipped
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mrclassic.home import Home
+    from mrclassic.settings import Settings
+
+_LOOK = 0.1
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How it ended: its exit code, the facts that it printed as JSON, and the last sentence that it said."""
+
+    code: int
+    facts: dict[str, Any] = field(default_factory=dict)
+    said: str = ""
+
+
+def start(home: Home, settings: Settings, name: str, *words: str) -> subprocess.Popen[bytes]:
+    """Start `mrclassic WORDS`; what it prints and says goes into logs of this name. Raises OSError."""
+    command = shipped.python("-m", "mrclassic", "--home", str(home.root), "--device", settings.device, *words)
+    with _facts(home, name).open("wb") as printed, _log(home, name).open("wb") as narration:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=printed,
+            stderr=narration,
+            start_new_session=True,  # neither Ctrl-C nor a closed terminal reaches it
+            env=shipped.environment(),
+        )
+
+
+async def over(process: subprocess.Popen[bytes], home: Home, name: str) -> Ran:
+    """Wait for its end. (Unlike asyncio's own child, it is not killed when the app leaves first.)"""
+    while (code := process.poll()) is None:  # noqa: ASYNC110 - a thread that waits would keep who leaves waiting
+        await asyncio.sleep(_LOOK)
+    try:
+        facts = json.loads(_facts(home, name).read_bytes() or b"{}")
+    except ValueError:
+        facts = {}
+    lines = _log(home, name).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    said = lines[-1].removeprefix("mrclassic: ") if lines else ""
+    return Ran(code, facts if isinstance(facts, dict) else {}, said)
+
+
+async def run(home: Home, settings: Settings, name: str, *words: str) -> Ran:
+    """Start it and wait for its end. Raises OSError where it cannot be started."""
+    process = await asyncio.to_thread(start, home, settings, name, *words)
+    return await over(process, home, name)
+
+
+def _facts(home: Home, name: str) -> Path:
+    return home.logs / f"{name}.out"
+
+
+def _log(home: Home, name: str) -> Path:
+    return home.logs / f"{name}.log"

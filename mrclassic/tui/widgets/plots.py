@@ -1,0 +1,67 @@
+"""A curve as a picture. The library brings numpy, so it is imported where there is something to draw (`ready`)."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from typing import TYPE_CHECKING
+
+from textual.widget import Widget
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
+    from mrclassic.tui.curves import Curve
+
+_MARGIN = 8
+"""Columns for the numbers beside a plot."""
+_TICKS = 3
+
+
+async def ready() -> None:
+    """Load what draws, not on the screen's thread."""
+    await asyncio.to_thread(importlib.import_module, "textual_plot")
+
+
+class Picture(Widget):
+    """One curve in a frame; it takes no keys from the page it stands on."""
+
+    def __init__(self, curve: Curve) -> None:
+        super().__init__(classes="plot")
+        self.curve = curve
+        self.border_title = curve.title
+        self.border_subtitle = curve.note
+
+    def compose(self) -> ComposeResult:
+        from textual_plot import PlotWidget
+
+        plot = PlotWidget(allow_pan_and_zoom=False)
+        plot.can_focus = False
+        yield plot
+
+    def on_mount(self) -> None:
+        from textual_plot import PlotWidget
+
+        plot = self.query_one(PlotWidget)
+        plot.margin_top, plot.margin_bottom, plot.margin_left = 0, 1, _MARGIN
+        plot.refresh(layout=True)  # its canvas has been measured with other margins
+        self.call_after_refresh(self._draw)
+        self.app.theme_changed_signal.subscribe(self, lambda _: self._draw())
+
+    def show(self, curve: Curve) -> None:
+        """Draw the curve anew, if it has changed."""
+        if curve != self.curve:
+            self.curve = curve
+            self.border_title = curve.title
+            self.border_subtitle = curve.note
+            self._draw()
+
+    def _draw(self) -> None:
+        from textual_plot import HiResMode, PlotWidget
+
+        plot = self.query_one(PlotWidget)
+        plot.clear()
+        first, last = self.curve.steps[0], self.curve.steps[-1]
+        plot.set_xticks([round(first + (last - first) * at / (_TICKS - 1)) for at in range(_TICKS)])
+        accent = self.app.theme_variables["accent"]
+        plot.plot(self.curve.steps, self.curve.values, line_style=accent, hires_mode=HiResMode.BRAILLE)
