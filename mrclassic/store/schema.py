@@ -187,7 +187,7 @@ def search_by_beginnings(db: sqlite_utils.Database) -> None:
     million messages a single letter takes more than a second otherwise."""
     db.execute("DROP TABLE messages_fts")
     db.execute(
-        "CREATE VIRTUAL TABLE messages_fts USING fts5 (content, content='messages', content_rowid='id',"
+        'CREATE VIRTUAL TABLE "messages_fts" USING FTS5 ("content", content="messages",'
         " tokenize='unicode61 remove_diacritics 2', prefix='1 2 3 4 5')"
     )
     db.execute("INSERT INTO messages_fts (messages_fts) VALUES ('rebuild')")

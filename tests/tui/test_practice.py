@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tui.seats import Seat, seat
 
@@ -59,6 +59,7 @@ def test_the_list_is_asked_once_and_in_its_order() -> None:
 _TEXTS = st.text(alphabet="abAB ", min_size=1, max_size=3).filter(str.strip)
 
 
+@settings(max_examples=40)
 @given(st.lists(_TEXTS, max_size=6), st.lists(_TEXTS, max_size=6), st.lists(_TEXTS, max_size=4), st.integers(0, 9))
 def test_an_evening_asks_everything_once_and_then_ends(
     own: list[str], listed: list[str], other: list[str], turn: int
