@@ -53,7 +53,7 @@ def test_taste_is_a_reward_among_others(home: Home, monkeypatch: pytest.MonkeyPa
     with Store.open(home) as store:
         work = Workplace(home, load(home, nights.SETTINGS), store, lambda words: None)
         arms = work.arms(["arithmetic:1"])
-        correct, own = work.rewards(["correct", "taste"], arms)
+        _, own = work.rewards(["correct", "taste"], arms)
         assert (own.name, own.weight, own.decides) == ("taste", 0.3, False)
         assert work.rewards(["taste=2"], arms)[0].weight == 2.0
         found = score([own], [PROMPT] * 4, ["tea good tea", "bad moon no", "", "sun it tea"], {}).total
