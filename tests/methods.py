@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import choosers
 import micro
 import torch
 
@@ -13,7 +14,7 @@ from mrclassic.rewards.contract import Weighted
 from mrclassic.tasks import arithmetic
 from mrclassic.tasks.arms import Arms
 from mrclassic.tasks.base import keyed
-from mrclassic.training import book, grpo, hatch, questions, selfplay
+from mrclassic.training import book, dpo, grpo, hatch, questions, selfplay
 from mrclassic.training.report import StepReport
 from mrclassic.training.rows import row
 from mrclassic.training.state import State
@@ -46,6 +47,10 @@ HATCH = hatch.Settings(steps=10, batch=8, learning_rate=1e-2, warmup=2, seed=5)
 BOOK = book.Settings(batch=8, learning_rate=1e-2, warmup=2, seed=5)
 GRPO = grpo.Settings(prompts=3, group=4, max_new=8, learning_rate=5e-3, warmup=2, seed=5)
 PLAY = selfplay.Settings(questions=6, fixed=2, group=3, max_new=8, learning_rate=5e-3, warmup=2, seed=5)
+
+
+PICKS = choosers.choices(12, seed=5)
+DPO = dpo.Settings(loss="length", learning_rate=5e-3, warmup=2, replay=4, seed=5)
 
 
 def _book_step(state: State) -> StepReport:
@@ -84,6 +89,17 @@ def _opened_step(state: State) -> StepReport:
     return _play_step(state)
 
 
+def dpo_start(dtype: torch.dtype, settings: dpo.Settings = DPO) -> State:
+    policy = micro.policy()
+    state = dpo.start(policy, settings, dtype)
+    dpo.freeze(state, dpo.pairs(policy, PICKS), settings)
+    return state
+
+
+def dpo_step(state: State, settings: dpo.Settings = DPO) -> StepReport:
+    return dpo.step(state, dpo.pairs(state.trainee.policy, PICKS), settings, 10, lambda: replay(state))
+
+
 METHODS = {
     "hatch": Method(
         lambda dtype: hatch.start(micro.SHAPE, ENTRIES, HATCH, dtype),  # type: ignore[arg-type]
@@ -91,6 +107,7 @@ METHODS = {
     ),
     "book": Method(lambda dtype: book.start(micro.policy(), BOOK, dtype), _book_step),
     "grpo": Method(lambda dtype: grpo.start(micro.policy(), GRPO, dtype), _grpo_step),
+    "dpo": Method(dpo_start, dpo_step),
     "selfplay": Method(lambda dtype: grpo.start(micro.policy(), grpo.Settings(seed=5), dtype), _play_step),
     "selfplay of two, opened first": Method(
         lambda dtype: selfplay.start(micro.policy(), grpo.Settings(seed=5), OPENED, ASKED, dtype), _opened_step

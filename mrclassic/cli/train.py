@@ -12,6 +12,7 @@ from mrclassic.cli.resuming import Resumable, Resume
 
 if TYPE_CHECKING:
     from mrclassic.night.documents import Learned
+    from mrclassic.night.prefer import Preferred
     from mrclassic.night.study import Studied
 
 app = typer.Typer(
@@ -19,6 +20,7 @@ app = typer.Typer(
 )
 app.command(cls=Resumable)(train_base.base)
 app.command()(train_taste.reward_model)
+app.command(cls=Resumable)(train_taste.dpo)
 
 Advantage = Literal["centred", "standardised"]
 Kind = Literal["dr_grpo", "dapo", "grpo", "gspo"]
@@ -71,7 +73,7 @@ def book(
         work = Workplace(session.home, session.settings, store, common.say)
         if plan:
             order = study.Order(study.recipe(work, seed=seed, epochs=epochs), steps, work.fit)
-            _tell(study.plan(work, order, origin), json)
+            tell(study.plan(work, order, origin), json)
             return
         with Bar("book") as bar:
             facts = study.study_book(
@@ -92,7 +94,7 @@ def book(
         return
     first = {NEW: "new entries known", OLD: "old entries known"}
     titles = first | {name: name for name in facts.after if name not in first}
-    _told(facts, json, {name: f"{title:<18}" for name, title in titles.items() if name in facts.after})
+    told(facts, json, {name: f"{title:<18}" for name, title in titles.items() if name in facts.after})
 
 
 @app.command(cls=Resumable)
@@ -136,16 +138,16 @@ def documents(
     with session.store() as store, alone(session.home, "night", busy):
         work = Workplace(session.home, session.settings, store, common.say)
         if plan:
-            _tell(notes.plan(work, notes.Order(settings, steps, fit=work.fit), origin), json)
+            tell(notes.plan(work, notes.Order(settings, steps, fit=work.fit), origin), json)
             return
         with Bar("documents") as bar:
             facts = notes.learn(
                 work, settings, origin=origin, steps=steps, resume=resume, watch=bar, planned=bar.planned
             )
-    _told(facts, json, {name: f"{name:<20}" for name in facts.after})
+    told(facts, json, {name: f"{name:<20}" for name in facts.after})
 
 
-def _told(facts: Studied | Learned, json: bool, titles: Mapping[str, str]) -> None:
+def told(facts: Studied | Learned | Preferred, json: bool, titles: Mapping[str, str]) -> None:
     """Say what was learned, suite by suite under `titles`, and whether it is in use; raises Refused where it is not."""
     from mrclassic.errors import Refused
 
@@ -163,7 +165,7 @@ def _told(facts: Studied | Learned, json: bool, titles: Mapping[str, str]) -> No
         common.say("It is in use now.")
 
 
-def _tell(plan: object, json: bool) -> None:
+def tell(plan: object, json: bool) -> None:
     """Print a plan: it is what was asked for, so it goes to standard output."""
     from mrclassic.errors import MrClassicError
     from mrclassic.night.fitting import Plan
@@ -186,7 +188,7 @@ def _practise(session: common.Session, order: object, plan_only: bool, json: boo
     with session.store() as store:
         work = Workplace(session.home, session.settings, store, common.say)
         if plan_only:
-            _tell(plan(work, order), json)
+            tell(plan(work, order), json)
             return
         with Bar(order.method) as bar:
             facts = drill(work, order, watch=bar, planned=bar.planned)

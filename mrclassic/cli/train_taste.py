@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mrclassic.cli import common
+from mrclassic.cli import common, fitting
+from mrclassic.cli.resuming import Resume
 
 if TYPE_CHECKING:
     from mrclassic.evidence import Evidence
 
 Form = Literal["heads", "network"]
+Loss = Literal["sigmoid", "ipo", "length"]
 
 
 def reward_model(
@@ -32,13 +34,13 @@ def reward_model(
     """
     session = common.session(ctx)
     from mrclassic.cli.progress import Bar
-    from mrclassic.night import taste
+    from mrclassic.night import tasting
     from mrclassic.night.workplace import Workplace
 
     with session.store() as store:
         work = Workplace(session.home, session.settings, store, common.say)
         with Bar("taste") as bar:
-            learned = taste.learn(
+            learned = tasting.learn(
                 work, form=form, seed=seed, origin=origin, moved=lambda done, of: bar.planned(of, done)
             )
     if json:
@@ -63,3 +65,65 @@ def lines(found: Evidence) -> list[str]:
     ]
     curve = [f"  learned from {each.choices:>6,}  {each.top1:6.1%}" for each in found.curve]
     return [*told, *curve]
+
+
+def dpo(
+    ctx: typer.Context,
+    origin: Annotated[
+        str | None, typer.Option("--from", help="Checkpoint to begin from (default: the one in use).")
+    ] = None,
+    loss: Annotated[
+        Loss, typer.Option(help="sigmoid is DPO itself; ipo; length divides by the tokens of a reply.")
+    ] = "sigmoid",
+    beta: Annotated[
+        float | None,
+        typer.Option(min=1e-6, help="How strongly it is held to where it began (default: 0.1; length: 5)."),
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the pairs (default: 3).")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Number of updates.")] = None,
+    batch: Annotated[int | None, typer.Option(min=32, help="Pairs an update (default: 32).")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(min=0.0, help="The highest rate of the schedule (default: 0.00005).")
+    ] = None,
+    replay: Annotated[
+        int | None, typer.Option(min=0, help="Book entries replayed in each update (default: 32).")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same run.")] = 0,
+    resume: Resume = None,
+    lora: fitting.Lora = None,
+    targets: fitting.Targets = None,
+    recompute: fitting.Recompute = None,
+    optimizer_state: fitting.OptimizerState = None,
+    plan: fitting.Plan = False,
+    json: common.JsonFlag = False,
+) -> None:
+    """Learn from your picks which replies to prefer; use the result if more of the held-out picks are preferred and
+    nothing was forgotten.
+
+    Example: mrclassic train dpo --loss ipo
+    """
+    common.only(ctx, "resume")
+    common.one_length(epochs=epochs, steps=steps)
+    session = fitting.session(ctx, lora, targets, recompute, optimizer_state)
+    from mrclassic.cli.progress import Bar
+    from mrclassic.cli.train import tell, told
+    from mrclassic.night import prefer
+    from mrclassic.night.workplace import Workplace, alone
+    from mrclassic.training.dpo import Settings
+
+    given = {
+        "loss": loss, "beta": beta, "epochs": epochs, "batch": batch, "learning_rate": learning_rate, "replay": replay,
+        "seed": seed,
+    }  # fmt: skip
+    settings = Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    busy = "A night is practising, or the book is being trained; picks can be learned from after it."
+    with session.store() as store, alone(session.home, "night", busy):
+        work = Workplace(session.home, session.settings, store, common.say)
+        if plan:
+            tell(prefer.plan(work, prefer.Order(settings, steps, fit=work.fit), origin), json)
+            return
+        with Bar("dpo") as bar:
+            facts = prefer.train(
+                work, settings, origin=origin, steps=steps, resume=resume, watch=bar, planned=bar.planned
+            )
+    told(facts, json, {name: f"{name:<20}" for name in facts.after})

@@ -52,9 +52,9 @@ Results = Mapping[str, SuiteResult]
 
 class Bench:
     """The suites of one session, measured on the parent when made. `items` of each level, another choice by `rotation`,
-    so that months of sessions cannot fit them. With `asked`, levels of which held-out items are the target, the book's
-    new entries go on waiting. With `choosing`, a third of the items is set aside to choose by. `seconds` is how long
-    the measuring took."""
+    so that months of sessions cannot fit them. With `asked`, levels of which held-out items are the target, or with
+    `preferred`, held-out picks that are, the book's new entries go on waiting. With `choosing`, a third of the items is
+    set aside to choose by. `seconds` is how long the measuring took."""
 
     def __init__(
         self,
@@ -66,10 +66,14 @@ class Bench:
         practised: bool,
         asked: Arms | None = None,
         choosing: bool = False,
+        preferred: Suite | None = None,
     ) -> None:
         self.work, self.parent, self.practised, self.asked = work, parent, practised, asked
+        self.preferred = preferred
         known = set(parent.manifest.book)
-        self.fresh = [entry for entry in work.entries if entry.hash not in known and asked is None]
+        self.fresh = [
+            entry for entry in work.entries if entry.hash not in known and asked is None and preferred is None
+        ]
         self.old = [entry for entry in work.entries if entry.hash in known]
         self.new = frozenset(entry.hash for entry in self.fresh)
         self.arms = work.practised()
@@ -99,7 +103,8 @@ class Bench:
         every = {name: arms for arms in (self.arms, self.asked) if arms is not None for name in arms.names}
         every |= guarding.arms(self.work, [name for name in self.earned if name not in every])
         levels = [skill(arms, name, items, rotation) for name, arms in every.items()]
-        book = (recall(self.fresh, NEW), recall(self.old, OLD), recall_in_talk(self.old), self.work.phrasings())
+        picks = [self.preferred] if self.preferred else []
+        book = (*picks, recall(self.fresh, NEW), recall(self.old, OLD), recall_in_talk(self.old), self.work.phrasings())
         return [suite for suite in (*book, *levels, *guarding.suites(self.work)) if suite.probes]
 
     @property
@@ -170,7 +175,7 @@ class Bench:
             return None
         if name in (OWN_TEXT, OTHER_TEXT):
             return "guard" if len(scores) > 1 else "watch"
-        if name == NEW or (self.asked is not None and name in self.asked.names):
+        if name == NEW or (self.asked is not None and name in self.asked.names) or self._is_preferred(name):
             return "target"
         if name == OLD or name in self.mastered:
             return "guard"
@@ -179,6 +184,9 @@ class Bench:
                 return "target"
             return "guard" if self.before[name].score >= MASTERED or len(scores) >= ENOUGH else "watch"
         return "target" if self.practised and name != TALK else "watch"
+
+    def _is_preferred(self, name: str) -> bool:
+        return self.preferred is not None and name == self.preferred.name
 
     def _reads(self, text: SuiteResult) -> bool:
         """Whether the parent has learned to read at all; what hatched here has only ever been shown replies."""

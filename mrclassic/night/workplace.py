@@ -34,7 +34,10 @@ from mrclassic.model.decoder import to_named
 from mrclassic.model.device import choose_device, choose_dtype, set_threads
 from mrclassic.model.manifest import CorruptCheckpoint, Manifest, manifest, verify
 from mrclassic.model.policy import Policy
+from mrclassic.night import taste
 from mrclassic.rewards.contract import Weighted
+from mrclassic.rewards.taste import NAME as TASTE
+from mrclassic.rewards.taste import Taste
 from mrclassic.sandbox import judge
 from mrclassic.settings import Settings
 from mrclassic.store import Checkpoint, Run, Store, StoreError, curation
@@ -247,8 +250,17 @@ class Workplace:
 
     def rewards(self, named: Sequence[str], arms: Arms) -> list[Weighted]:
         """The rewards that words such as `correct` or `format=0.1` name, built in or of trusted plugins. Raises
-        UsageError for an unknown one."""
-        return rewards.select(named, arms, plugins.rewards(self.home, self.store))
+        UsageError for an unknown one, Refused for `taste` where the evidence of the owner's does not allow it."""
+        more = dict(plugins.rewards(self.home, self.store))
+        if TASTE in {words.partition("=")[0] for words in named}:
+            if TASTE in more:
+                raise UsageError(f"A plugin is called {TASTE}, as a built-in reward is; give the plugin another name.")
+            more[TASTE] = self._taste
+        return rewards.select(named, arms, more)
+
+    @cached_property
+    def _taste(self) -> Taste:
+        return Taste(taste.opened(self.home, str(self.device)).rewards)
 
     def curriculum(self, arms: Arms, success: Mapping[str, float]) -> Curriculum:
         """The curriculum that the settings name, begun with what the model can do already."""

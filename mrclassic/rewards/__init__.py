@@ -19,6 +19,7 @@ from mrclassic.rewards.length import length
 from mrclassic.rewards.metadata import metadata, reward
 from mrclassic.rewards.repetition import repetition
 from mrclassic.rewards.similarity import raw_similarity, similarity
+from mrclassic.rewards.taste import NAME as TASTE
 
 if TYPE_CHECKING:
     from mrclassic.tasks.base import Checks
@@ -81,6 +82,8 @@ def _get(name: str, verifier: Verifier, plugins: Mapping[str, RewardFunction]) -
         return _OF_A_TASK[name](verifier)
     if name in _OF_ANY:
         return _OF_ANY[name]
+    if name == TASTE:
+        raise UsageError(f"The reward {TASTE} is learned from the picks of a home, and is to be had only there.")
     every = (*names(), *plugins)
     near = get_close_matches(name, every, n=1)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(every)}."

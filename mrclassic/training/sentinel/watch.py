@@ -6,13 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mrclassic.training.report import StepReport
-from mrclassic.training.sentinel import answers, looks, optimum, questions, scores
+from mrclassic.training.sentinel import answers, looks, optimum, preferences, questions, scores
 from mrclassic.training.sentinel.history import History, Look
 from mrclassic.training.sentinel.verdict import CONTINUE, Verdict
 
 Rule = Callable[[History], Verdict]
 
 SUPERVISED: tuple[Rule, ...] = (optimum.not_finite, optimum.gradient, optimum.loss_explosion, looks.forgetting)
+
+PREFERRED: tuple[Rule, ...] = (*SUPERVISED, preferences.displaced)
 
 # Among equally grave verdicts the first counts: causes before symptoms.
 REINFORCED: tuple[Rule, ...] = (
