@@ -9,21 +9,20 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from mrclassic import files
 from mrclassic.errors import MrClassicError
+from mrclassic.night.choices import Choice, in_percent, told
 from mrclassic.night.gate import GateVerdict, SuiteVerdict
+from mrclassic.night.sparkline import CELLS, sparkline
 
 SAMPLES_SHOWN = 10
 LINES_SHOWN = 25
-SPARKLINE_CELLS = 32
-_BARS = "▁▂▃▄▅▆▇█"
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,8 @@ class Sample:
 
 @dataclass(frozen=True)
 class StageReport:
-    """One stage: how far it came (`steps`, `completions`, `tokens`), its curve by step, the sentinel's alarms."""
+    """One stage: how far it came (`steps`, `completions`, `tokens`), its curve by step, what was chosen to practise,
+    the sentinel's alarms."""
 
     name: str
     status: str
@@ -50,6 +50,7 @@ class StageReport:
     curve: tuple[tuple[int, dict[str, float]], ...] = ()
     alarms: tuple[str, ...] = ()
     samples: tuple[Sample, ...] = ()
+    choices: tuple[Choice, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -151,25 +152,6 @@ def to_markdown(report: NightReport) -> str:
     return "\n\n".join([*(part for part in parts if part), _next(report)]) + "\n"
 
 
-def sparkline(values: Sequence[float], cells: int = SPARKLINE_CELLS) -> str:
-    """A curve in one line of text; longer curves are averaged into `cells`, what is not a number shows as `!`."""
-    if not values:
-        return ""
-    count = min(cells, len(values))
-    edges = [round(i * len(values) / count) for i in range(count + 1)]
-    means = [sum(values[start:end]) / (end - start) for start, end in pairwise(edges)]
-    finite = [mean for mean in means if math.isfinite(mean)]
-    low, high = (min(finite), max(finite)) if finite else (0.0, 0.0)
-    # Halved, so that the distance between the largest numbers there are is a number too.
-    reach = high / 2 - low / 2
-    heights = [(mean / 2 - low / 2) / reach if reach else 0.5 for mean in means]
-    top = len(_BARS) - 1
-    return "".join(
-        _BARS[int(height * top + 0.5)] if math.isfinite(mean) else "!"
-        for mean, height in zip(means, heights, strict=True)
-    )
-
-
 def _head(report: NightReport) -> str:
     title = "a new model is in use" if report.promoted else "the model in use stays"
     started, finished = _moment(report.started), _moment(report.finished)
@@ -204,6 +186,10 @@ def _practice(report: NightReport) -> str:
         lines += ["", f"### {stage.name}: {stage.status}", "", ", ".join([_duration(stage.seconds), *amounts]) + "."]
         if curves := list(_curves(stage)):
             lines += ["", "```", *curves, "```"]
+        if asked := _questions(stage):
+            lines += ["", asked]
+        if stage.choices:
+            lines += ["", "What was chosen, and why:", "", *map(told, stage.choices)]
         if stage.facts:
             lines += ["", "; ".join(f"{name} {_number(value)}" for name, value in stage.facts.items()) + "."]
     return "\n".join(lines)
@@ -216,7 +202,21 @@ def _curves(stage: StageReport) -> Iterator[str]:
     for name in names:
         values = [row[name] for _, row in stage.curve if name in row]
         ends = f"{_number(values[0])} -> {_number(values[-1])}" if len(values) > 1 else _number(values[0])
-        yield f"{name:<{width}}  {sparkline(values):<{SPARKLINE_CELLS}}  {ends}"
+        yield f"{name:<{width}}  {sparkline(values):<{CELLS}}  {ends}"
+
+
+def _questions(stage: StageReport) -> str:
+    """What became of the questions that it asked itself."""
+    names = ("questions/valid", "questions/success", "questions/skeletons")
+    curves = {name: [row[name] for _, row in stage.curve if name in row] for name in names}
+    if not all(curves.values()):
+        return ""
+    ends = ((in_percent(values[0]), in_percent(values[-1])) for values in curves.values())
+    (valid, readable), (before, after), (_, forms) = ends
+    return (
+        f"Of its own questions {readable} could be read in the end ({valid} at first), and it answered {after} of them "
+        f"right ({before} at first); {forms} were of a form of their own."
+    )
 
 
 def _samples(report: NightReport) -> str:

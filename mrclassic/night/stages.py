@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mrclassic.model.policy import Policy
 from mrclassic.night import practice, study
+from mrclassic.night.choices import choices
 from mrclassic.night.judging import Bench
 from mrclassic.night.plan import PlannedStage
 from mrclassic.night.recorder import StoreRecorder, Watch
@@ -24,8 +25,12 @@ from mrclassic.training.state import State
 
 _T = TypeVar("_T")
 _CURVE_POINTS = 40
-_CURVES = ("reward", "loss", "frac_reward_zero_std", "completions/mean_length", "entropy", "kl", "questions/valid")
-_FACTS = ("learning_rate", "grad_norm", "groups/redrawn", "questions/success", "questions/largest_skeleton")
+_CURVES = (
+    *("reward", "loss", "frac_reward_zero_std", "completions/mean_length", "entropy", "kl"),
+    *("questions/valid", "questions/success", "questions/skeletons"),
+)
+_FACTS = ("learning_rate", "grad_norm", "groups/redrawn", "questions/largest_skeleton")
+_KINDS = ("questions:", "warming/")  # of facts, one for each domain
 
 
 @dataclass(frozen=True)
@@ -137,11 +142,17 @@ def report(
         steps=len(steps),
         completions=int(sum(metrics.get("completions", 0) for _, metrics in steps)),
         tokens=int(sum(metrics.get("tokens", 0) for _, metrics in steps)),
-        facts={key: last[key] for key in _FACTS if key in last},
+        facts={key: last[key] for key in _FACTS if key in last} | _newest(steps),
         curve=curve(steps),
         alarms=(*alarms, *trouble),
         samples=samples,
+        choices=choices(steps),
     )
+
+
+def _newest(steps: Sequence[tuple[int, Mapping[str, float]]]) -> dict[str, float]:
+    """The newest of each domain's facts, which not every update has."""
+    return {key: value for _, metrics in steps for key, value in metrics.items() if key.startswith(_KINDS)}
 
 
 def evenly(items: Sequence[_T], count: int) -> list[_T]:

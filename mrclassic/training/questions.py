@@ -8,7 +8,7 @@ right. From there on nobody shows it anything.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from mrclassic.errors import MrClassicError
@@ -184,11 +184,3 @@ def _right(state: State, arms: Arms, domain: Domain, how: Warming) -> float:
 def _is_open(shares: Sequence[float]) -> bool:
     readable, right = shares
     return readable >= READABLE and right >= RIGHT
-
-
-def told(facts: Mapping[str, Sequence[float]]) -> list[str]:
-    """What a look found, a line each domain."""
-    return [
-        f"{name}: {readable:.0%} of its questions can be read, {right:.0%} of answers are right"
-        for name, (readable, right) in facts.items()
-    ]

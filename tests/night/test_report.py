@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mrclassic.errors import MrClassicError
+from mrclassic.night.choices import choices
 from mrclassic.night.gate import SuiteScores, Trial, judge
 from mrclassic.night.report import (
     Change,
@@ -20,11 +21,11 @@ from mrclassic.night.report import (
     StageReport,
     from_json,
     read,
-    sparkline,
     to_json,
     to_markdown,
     write,
 )
+from mrclassic.night.sparkline import sparkline
 
 
 def report(promoted: bool = True) -> NightReport:
@@ -190,3 +191,35 @@ def test_sparkline() -> None:
     assert sparkline([0.0, math.nan, 1.0]) == "▁!█"
     assert len(sparkline(list(range(1000)))) == 32
     assert sparkline([math.inf]) == "!"
+
+
+def test_what_was_chosen_and_why_is_told() -> None:
+    steps = [
+        (step, {"share/a:1": 0.8 - step / 100, "share/a:2": 0.2 + step / 100, "success/a:1": 0.5 + step / 80})
+        for step in range(1, 41)
+    ]
+    steps[7][1]["success/a:1"] = math.nan  # nobody could tell
+    made = choices(steps)
+    assert [each.arm for each in made] == ["a:1", "a:2"]
+    assert len(made[0].shares) <= 16
+    assert made[1].success == ()
+    assert choices([(1, {"share/a:1": 1.0})]) == ()
+    stage = StageReport("grpo", "done", 1.0, choices=made)
+    page = to_markdown(replace(report(), stages=(stage,)))
+    assert "What was chosen, and why:" in page
+    first, second = (line for line in page.splitlines() if line.startswith("- `a:"))
+    assert "78% -> 40% of the questions" in first
+    assert first.endswith("answered right: mastered")
+    assert second.endswith("never drawn")
+    assert from_json(to_json(replace(report(), stages=(stage,)))).stages == (stage,)
+
+
+def test_what_became_of_its_own_questions_is_told() -> None:
+    curve = tuple(
+        (step, {"questions/valid": 0.9, "questions/success": 0.2 + step / 10, "questions/skeletons": 0.5})
+        for step in range(3)
+    )
+    page = to_markdown(replace(report(), stages=(StageReport("selfplay", "done", 1.0, curve=curve),)))
+    assert "Of its own questions 90% could be read in the end (90% at first)" in page
+    assert "answered 40% of them right (20% at first); 50% were of a form of their own." in page
+    assert "Of its own questions" not in to_markdown(report())

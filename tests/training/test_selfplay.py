@@ -11,11 +11,13 @@ import micro
 import pytest
 import torch
 
+from mrclassic.errors import UsageError
 from mrclassic.model.policy import Policy
 from mrclassic.rewards.contract import Weighted
-from mrclassic.tasks import arithmetic
-from mrclassic.tasks.base import keyed
-from mrclassic.training import grpo, selfplay, supervised
+from mrclassic.tasks import arithmetic, strings
+from mrclassic.tasks.arms import Arms
+from mrclassic.tasks.base import Item, Refusal, keyed
+from mrclassic.training import grpo, questions, selfplay, supervised
 from mrclassic.training.rows import row
 from mrclassic.training.skills import QUESTIONER
 from mrclassic.training.state import State
@@ -177,3 +179,84 @@ def test_the_history_does_not_grow_without_end() -> None:
     assert len(state.facts["skeletons"]) == selfplay.HISTORY
     assert state.facts["skeletons"][-1] == "What is DD + DD?"
     assert update.report.metrics["questions/reward"] == pytest.approx(1 / SETTINGS.questions)
+
+
+@pytest.mark.parametrize(("pattern", "worth"), [((0.0,) * 4, 0.9), ((1.0,) * 4, 0.1), ((1.0, 0.0, 1.0, 0.0), 0.5)])
+def test_in_the_zero_sum_form_a_question_is_worth_what_is_answered_wrong(pattern: tuple, worth: float) -> None:
+    own = replace(SETTINGS, form="zero_sum")
+    state = start(writer(question(*FREE)))
+    for _ in range(2):  # and having been asked before takes nothing off
+        update = play(state, pays(*pattern), own)
+        assert update.report.metrics["questions/reward"] == pytest.approx(worth / SETTINGS.questions)
+
+
+def test_each_domain_has_a_baseline_and_numbers_of_its_own() -> None:
+    state = start(writer(question(*FREE)))
+    own = replace(SETTINGS, questions=4, fixed=0, question_max_new=16)
+    metrics = selfplay.step(state, [arithmetic, strings, arithmetic, strings], [], HALF, own, list).report.metrics
+    assert set(state.facts["baselines"]) == {"arithmetic", "strings"}
+    assert metrics["questions:arithmetic/valid"] == 1.0
+    assert metrics["questions:strings/valid"] == 0.0  # it was asked for one, and wrote what it knows, or nothing
+    assert metrics["questions/valid"] == 0.5
+
+
+def test_a_question_that_leaves_no_room_for_its_answer_is_refused() -> None:
+    policy = writer(question(*FREE))
+    (written,) = questions.write(policy, [arithmetic], 24, 1)
+    assert isinstance(written.found, Item)
+    asked = len(policy.tokenizer.encode_chat(written.found.messages))
+    found = questions._read(arithmetic, policy.tokenizer, asked + 4, written.completion)
+    assert isinstance(found, Refusal)
+    assert found.kind == "invalid"
+
+
+@pytest.mark.parametrize(("share", "fixed"), [(0.0, 0), (0.4, 16), (0.5, 24)])
+def test_the_share_of_fixed_items_is_of_what_is_answered(share: float, fixed: int) -> None:
+    assert selfplay.Settings(questions=24).mixed(share).fixed == fixed
+    with pytest.raises(UsageError, match=r"0\.9"):
+        selfplay.Settings().mixed(0.95)
+    with pytest.raises(UsageError, match="networks"):
+        selfplay.Settings(networks=3)
+
+
+def test_the_second_network_asks_and_the_first_alone_answers() -> None:
+    """Each learns its own role: where answers are worth nothing, the answerer stays as it was."""
+    own = replace(SETTINGS, networks=2, learning_rate=1e-2, fixed=0, beta=0.0)
+    policy = writer(question(*FREE), "Who are you?")
+    arms = Arms([(arithmetic, "1")])
+    state = selfplay.start(policy, grpo.Settings(seed=3, beta=0.0), replace(own, warm=0), arms, torch.float32)
+    play(state, pays(0.5), own)
+    assert micro.digest(state.trainee.full_policy()) == micro.digest(policy)
+    assert state.other is not None
+    assert micro.digest(state.other.full_policy()) != micro.digest(policy)
+
+
+def test_a_domain_that_it_cannot_ask_about_is_opened_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Untaught, it writes nothing that can be read; some updates later it writes what it was shown, and the book, the
+    reference and the memory of gradients are those of the model that begins to play."""
+    monkeypatch.setattr(questions, "RIGHT", 0.0)  # of the answers a micro model learns little
+    arms = Arms([(arithmetic, "1")])
+    own = replace(SETTINGS, warm=300, question_max_new=16)
+    state = selfplay.start(micro.policy(), grpo.Settings(seed=3), own, arms, torch.float32)
+    how = replace(own.warming, learning_rate=1e-2)
+    assert state.facts["open"]["arithmetic"][0] == 0.0
+    assert state.facts["reference"] == 0
+    while waiting := questions.closed(state, arms, how):
+        report = questions.warm(state, arms, waiting, how, list)
+        assert "questions/valid" not in report.metrics
+    assert state.facts["open"]["arithmetic"][0] >= questions.READABLE
+    assert state.step == state.facts["warmed"] == state.facts["reference"] < 300
+    assert "norms" not in state.facts
+    assert state.reference is not None
+    assert micro.digest(state.reference) == micro.digest(state.trainee.policy)
+    assert play(state, HALF, own).report.metrics["questions/valid"] > 0.5
+
+
+def test_an_open_domain_is_not_shown_anything() -> None:
+    state = start(writer(question(*FREE)))
+    state.facts["open"] = {"arithmetic": [0.9, 0.5]}
+    arms = Arms([(arithmetic, "1")])
+    assert questions.closed(state, arms, SETTINGS.warming) == ()
+    state.facts["open"] = {"arithmetic": [0.9, 0.0]}
+    assert questions.closed(state, arms, SETTINGS.warming) == (arithmetic,)
+    assert questions.closed(state, arms, replace(SETTINGS, warm=0).warming) == ()

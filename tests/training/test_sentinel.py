@@ -366,6 +366,24 @@ def test_self_play_that_leaves_the_game_is_noticed(key: str, rule: str) -> None:
     assert verdicts[-1].rule == rule
 
 
+@pytest.mark.parametrize(
+    ("first", "last", "rule"),
+    [
+        (0.8, 0.06, "beyond"),
+        (0.35, 0.06, "beyond"),
+        (0.8, 0.4, ""),  # at the edge
+        (0.1, 0.06, ""),  # a domain that was opened lately
+    ],
+)
+def test_questions_that_are_only_ever_failed_are_noticed(first: float, last: float, rule: str) -> None:
+    sentinel = Sentinel(SELF_PLAYED)
+    for at in range(WINDOW):
+        sentinel.judge(StepReport(at + 1, {"reward": 0.5, "questions/success": first}))
+    for at in range(WINDOW):
+        verdict = sentinel.judge(StepReport(WINDOW + at + 1, {"reward": 0.5, "questions/success": last}))
+    assert verdict.rule == rule
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     history=st.lists(
@@ -378,6 +396,7 @@ def test_self_play_that_leaves_the_game_is_noticed(key: str, rule: str) -> None:
                         "completions/clipped_ratio",
                         "answers/not_found",
                         "share/a",
+                        "questions/success",
                         "share/b",
                     ),
                 ]
