@@ -142,7 +142,7 @@ def _finding(
     claim: str, differences: Sequence[tuple[float, Interval]], good: Callable[[Interval], bool], runs: Sequence[Result]
 ) -> Finding:
     words = (
-        f"seed {run.seed}: {points(*difference)} after {run.values(_SO_FAR)[-1]:,.0f} answers"
+        f"seed {run.seed}: {points(*difference)} after {(run.values(_SO_FAR) or [0.0])[-1]:,.0f} answers"
         for run, difference in zip(runs, differences, strict=True)
     )
     return Finding(claim, all(good(reach) for _, reach in differences), "; ".join(words))

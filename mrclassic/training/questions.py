@@ -115,8 +115,9 @@ def warm(
     trainee, asker = state.trainee, state.other or state.trainee
 
     def gradients() -> dict[str, float]:
-        loss = asker.cross_entropy(asked, 0.5)
-        return {"loss": (loss + trainee.cross_entropy(answered, 0.5)) / 2}
+        losses = [asker.cross_entropy(asked, 0.5)]
+        losses += [trainee.cross_entropy(answered, 0.5)] if answered else []  # a talk has no worked answers
+        return {"loss": sum(losses) / len(losses)}
 
     metrics = grpo.learn(state, gradients, replay(), how)
     if state.other is not None:
@@ -146,10 +147,12 @@ def _rows(state: State, arms: Arms, domains: Sequence[Domain]) -> tuple[list[Row
         rng = keyed(state.seed, "warming", state.step, place)
         item = arms.sample(rng.choice(arms.of(domain)), rng)
         prompt, reply = (item.messages, item.trace) if answered else (questioner(domain), item.question)
+        if not reply:
+            continue
         whole = len(tokenizer.encode_chat(prompt)) + len(tokenizer.encode(reply)) < context
         if whole and len(found[answered]) < _BATCH // 2:
             found[answered].append(row(tokenizer, [*prompt, {"role": "assistant", "content": reply}], context))
-    if not all(found):
+    if not found[0]:
         names = ", ".join(domain.name for domain in domains)
         raise MrClassicError(
             f"Questions and answers of {names} do not fit into this model's {context} tokens; name a lower level, or "
@@ -172,6 +175,8 @@ def _look(state: State, arms: Arms, how: Warming) -> dict[str, list[float]]:
 def _right(state: State, arms: Arms, domain: Domain, how: Warming) -> float:
     policy, levels = state.trainee.policy, arms.of(domain)
     items = [arms.sample(levels[at % len(levels)], keyed("look", domain.name, state.seed, at)) for at in range(PROBES)]
+    if not any(item.answer for item in items):
+        return 1.0  # there is nothing to be right about
     prompts = [policy.tokenizer.encode_chat(item.messages) for item in items]
     requests = [
         Request(tuple(prompt[-(policy.shape.context // 2) :]), max_new=how.answer_max_new, temperature=0.0)

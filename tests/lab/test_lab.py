@@ -197,6 +197,20 @@ def test_the_findings_say_what_held_and_what_did_not(ground: Ground) -> None:
     assert held(knights.findings(rewards, ground)) == [True, True, False]
 
 
+def test_questions_of_its_own_are_held_against_the_generator_and_against_paying_for_failure(ground: Ground) -> None:
+    same, beyond = {"after": result("fixed").before}, (31, Verdict("pause", "beyond", "They are beyond it."))
+    curve = [(1, {"questions/success": 0.9}), (60, {"questions/success": 0.5, "completions/so_far": 9e3})]
+    good = [result(name, curve=curve, **same) for name in ("fixed", "zero_sum")]
+    good += [result(name, curve=curve) for name in ("own", "mixed")]
+    good[1] = replace(good[1], would=beyond)
+    assert held(playing.findings(good, ground)) == [True] * 9
+    bad = [result(name, curve=curve, **({} if name == "fixed" else same)) for name in ("fixed", "zero_sum", "mixed")]
+    bad.append(result("own", curve=curve, would=beyond, **same))
+    found = playing.findings(bad, ground)
+    assert held(found) == [False] * 6 + [False, True, False]
+    assert found[-3].words == "success 0.90 to 0.50; at update 31 the sentinel would have said: They are beyond it."
+
+
 def test_answers_to_the_mark_are_told_side_by_side(ground: Ground) -> None:
     def arm(name: str, so_far: float, mark: float | None = None, seed: int = 1) -> Result:
         curve = [(60, {"completions/so_far": so_far} | ({} if mark is None else {"mark/completions": mark}))]
