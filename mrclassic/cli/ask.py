@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mrclassic.cli import common
 from mrclassic.errors import MrClassicError, UsageError
+
+if TYPE_CHECKING:
+    from mrclassic.cli import asking
 
 
 def ask(
@@ -17,6 +20,10 @@ def ask(
     n: Annotated[int | None, typer.Option("-n", "--candidates", min=1, max=9, help="How many candidates.")] = None,
     temperature: Annotated[float | None, typer.Option(min=0.0, max=5.0, help="0 is the surest reply.")] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same candidates.")] = None,
+    best_of: Annotated[
+        int | None,
+        typer.Option(min=2, max=9, help="Draw so many, and show only the one that you would likely pick."),
+    ] = None,
     go_on: Annotated[bool, typer.Option("--continue", "-c", help="Go on with the last conversation.")] = False,
     as_json: common.JsonFlag = False,
 ) -> None:
@@ -27,7 +34,10 @@ def ask(
     from mrclassic.cli import asking
 
     words = asking.read_text(text, "The question")
-    current = common.session(ctx, chat__candidates=n, chat__temperature=temperature)
+    if best_of is not None and n not in (None, 1):
+        raise UsageError("--best-of shows one reply; leave out --candidates.")
+    current = common.session(ctx, chat__candidates=best_of or n, chat__temperature=temperature)
+    best = _liked(current) if best_of is not None else None
     chat = current.settings.chat
     store = current.store()
     latest = store.conversations.list(limit=1) if go_on else []
@@ -38,7 +48,7 @@ def ask(
     async def answer() -> asking.Asked:
         client = asking.connect(ctx, current)
         try:
-            return await asking.draw(client, store, prompt, chat, seed)
+            return await asking.draw(client, store, prompt, chat, seed, best)
         finally:
             await client.aclose()
 
@@ -50,6 +60,13 @@ def ask(
         return
     asking.show(asked)
     common.say('Pick one with `mrclassic teach --pick 1`, or `mrclassic teach --say "your own words"`.')
+
+
+def _liked(current: common.Session) -> asking.Best:
+    """Which of some replies the owner would most likely pick. A taste that is no reward yet may still order replies."""
+    from mrclassic.night import taste
+
+    return taste.opened(current.home, as_reward=False).best
 
 
 def teach(

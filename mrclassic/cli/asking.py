@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from mrclassic.store import Candidate, Pick, Store
 
 _TITLE = 60
+Best = Callable[[Sequence[dict[str, str]], Sequence[str]], int]
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,11 @@ def connect(ctx: typer.Context, current: common.Session) -> MindClient:
     return MindClient(current.home, ctx.ensure_object(common.Root).device)
 
 
-async def draw(client: MindClient, store: Store, prompt: int, chat: Chat, seed: int | None) -> Asked:
-    """Ask for candidates to the message `prompt` and store them as drawn; they are shown shuffled, duplicates last."""
+async def draw(
+    client: MindClient, store: Store, prompt: int, chat: Chat, seed: int | None, best: Best | None = None
+) -> Asked:
+    """Ask for candidates to the message `prompt` and store them as drawn; they are shown shuffled, duplicates last. With
+    `best` only the one that it names is shown and stored: what nobody saw was not turned down."""
     from mrclassic.store import NewCandidate
     from mrclassic.tui.draw import shuffled
 
@@ -87,6 +92,8 @@ async def draw(client: MindClient, store: Store, prompt: int, chat: Chat, seed: 
     )
     places = shuffled(prompt, 1, len(answer.replies))
     shown = sorted(answer.replies, key=lambda reply: (reply.duplicate, places[reply.index]))
+    if best is not None:
+        shown = [shown[best(messages, [reply.text for reply in shown])]]
     candidates = store.candidates.add_draw(
         prompt,
         [

@@ -43,6 +43,8 @@ _ALL = (
     Entry("selfplay", "questions of its own, alone and beside fixed ones, against the generator and zero-sum", 60, 3),
     Entry("mixing", "what to read next: sources by what they take off the held-out loss, against their sizes", 15, 3),
     Entry("stories", "stories told in the same words against varied ones: what can be asked for afterwards", 10, 3),
+    Entry("taste", "owners whose taste is known: what is learned of it from 50 to 2,000 picks", 15, 1),
+    Entry("hh", "which of two replies people preferred: heads beside length alone and a bag of words", 10, 1),
     Entry("growing", "a model grown to the next size: the same at first, then ahead of the one it came from", 20, 3),
 )
 EXPERIMENTS: Mapping[str, Entry] = MappingProxyType({each.name: each for each in _ALL})

@@ -120,10 +120,12 @@ def train(
     *,
     checkpoint: str | None = None,
     model_sha256: str | None = None,
+    reader: Reader | None = None,
     moved: Said = lambda done, of: None,
 ) -> tuple[RewardModel, Evidence]:
     """Learn the taste behind `choices`, and what it is worth. `policy` (of `checkpoint`) gives the heads their features
-    and is left as it is. `moved` hears how much is done, of how much. Refused where there is too little to learn from.
+    and is left as it is; a `reader` of it may know some already. `moved` hears how much is done, of how much. Refused
+    where there is too little to learn from.
     """
     form = settings.chosen(len(choices))
     folds = tuple(range(FOLDS)) if form == "heads" else (0,)
@@ -133,7 +135,7 @@ def train(
             f"Taste is learned from {FEWEST} picks or more of different questions, and there are {len(choices)}; pick "
             "among replies first."
         )
-    learn = _learner(form, policy, settings, choices, moved)
+    learn = _learner(form, reader or Reader(policy), settings, choices, moved)
     curve = []
     for share in _SHARES if settings.curve else ():
         # Chosen by prompt, and so that the smaller shares lie within the larger.
@@ -156,16 +158,15 @@ def train(
 
 
 def _learner(
-    form: Form, policy: Policy, settings: Settings, choices: Sequence[Choice], moved: Said
+    form: Form, reader: Reader, settings: Settings, choices: Sequence[Choice], moved: Said
 ) -> Callable[[Sequence[Choice]], Scorer]:
     """What learns from some of the choices."""
     if form == "heads":
-        reader = Reader(policy)
         for at in range(0, len(choices), 64):  # a little at a time, so that one can be told how far it is
             reader.choices(choices[at : at + 64])
             moved(min(at + 64, len(choices)), len(choices))
         return lambda some: heads.learn(reader, some, settings.seed)
-    return lambda some: network.learn(some, settings.seed, settings.network, str(policy.device), moved)
+    return lambda some: network.learn(some, settings.seed, settings.network, str(reader.policy.device), moved)
 
 
 def _corrected(scorer: Scorer, learned: Sequence[Choice]) -> RewardModel:

@@ -27,15 +27,15 @@ class Reader:
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
-        self._known: dict[Choice, Tensor] = {}
+        self._known: dict[tuple[object, ...], Tensor] = {}  # whoever won
 
     def choices(self, choices: Sequence[Choice]) -> Tensor:
         """The replies of `choices`, one after the other: (R, 4 D), float32."""
-        new = list(dict.fromkeys(each for each in choices if each not in self._known))
-        read = self.replies([(each.messages, reply) for each in new for reply in each.replies])
-        for each, part in zip(new, torch.split(read, [len(each.replies) for each in new]), strict=True):
-            self._known[each] = part
-        return torch.cat([self._known[each] for each in choices])
+        new = {key: each for each in choices if (key := (each.prompt, each.replies)) not in self._known}
+        read = self.replies([(each.messages, reply) for each in new.values() for reply in each.replies])
+        for key, part in zip(new, torch.split(read, [len(each.replies) for each in new.values()]), strict=True):
+            self._known[key] = part
+        return torch.cat([self._known[each.prompt, each.replies] for each in choices])
 
     @torch.no_grad()
     def replies(self, pairs: Sequence[tuple[Sequence[Message], str]]) -> Tensor:
