@@ -77,12 +77,8 @@ async def draw(
     from mrclassic.store import NewCandidate
     from mrclassic.tui.draw import shuffled
 
-    path = store.conversations.path(prompt)
-    conversation = store.conversations.get(path[-1].conversation)
-    system = [{"role": "system", "content": conversation.system}] if conversation.system else []
-    messages = [{"role": message.role, "content": message.content} for message in path]
     answer = await client.complete(
-        system + messages,
+        [*store.preferences.context(prompt)],
         n=chat.candidates,
         temperature=chat.temperature,
         top_p=chat.top_p,
@@ -113,7 +109,8 @@ async def draw(
             for place, reply in enumerate(shown, start=1)
         ],
     )
-    return Asked(prompt, conversation.id, answer.checkpoint, candidates, answer.notice)
+    conversation = store.conversations.message(prompt).conversation
+    return Asked(prompt, conversation, answer.checkpoint, candidates, answer.notice)
 
 
 def take(current: common.Session, store: Store, prompt: int, *, pick: int | None, own: str | None) -> Pick:

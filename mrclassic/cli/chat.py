@@ -95,7 +95,8 @@ class _Lines:
         elif line == "/undo":
             undone = curation.undo(self._store, self._current.home)
             common.say("Taken back." if undone else "There is nothing to undo.")
-            if undone is not None:
+            # A second thought about a question that was answered leaves it so.
+            if undone is not None and not (undone.message is None and self._store.conversations.replies(undone.prompt)):
                 self._reopen(undone.prompt)
         elif line == "/again":
             if self._asked is None:

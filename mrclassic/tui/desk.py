@@ -146,12 +146,7 @@ class Desk:
 
     def context(self, prompt: int) -> list[dict[str, str]]:
         """The conversation up to and with `prompt`, as the mind reads it."""
-        messages = [{"role": m.role, "content": m.content} for m in self.store.conversations.path(prompt)]
-        if self.conversation is not None:
-            system = self.store.conversations.get(self.conversation).system
-            if system:
-                messages.insert(0, {"role": "system", "content": system})
-        return messages
+        return [*self.store.preferences.context(prompt)]
 
     def save_draft(self, text: str) -> None:
         """Keep what is typed and not sent."""
@@ -241,7 +236,10 @@ class Desk:
             trouble = str(error)
         self._undone.append(last)
         said = UNDONE.get(last.kind, "The pick is taken back.")
-        return replace(self._view(last.prompt), draft=draft, said=said, trouble=trouble)
+        # A second thought about a question that was answered took nothing out of the conversation.
+        answered = last.message is None and self.store.conversations.replies(last.prompt)
+        view = self.show(self.conversation) if answered else self._view(last.prompt)
+        return replace(view, draft=draft, said=said, trouble=trouble)
 
     def redo(self) -> View | None:
         """Take what was last taken back in this conversation once more; `None` if there is nothing."""

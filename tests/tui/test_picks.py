@@ -86,7 +86,7 @@ def text_of(screen: Picks) -> str:
     return "\n".join(str(each.render()) for each in screen.query("#picks--page Static").results(Static))
 
 
-@pytest.mark.parametrize("size", [(120, 40), (60, 24), (200, 50)])
+@pytest.mark.parametrize("size", [(60, 24), (200, 50)])
 async def test_queues_and_sheets_at_any_width(home: Home, size: tuple[int, int]) -> None:
     asked = furnish(home)
     async with seat(home, size=size) as here:
@@ -127,8 +127,15 @@ async def test_second_thoughts_are_stored_and_the_conversation_stays_as_it_went(
         await here.pilot.press("3")
         await queue(here, "done", 2)
         await here.until(lambda: replied(here, asked["done"], ANSWERS[0]), "the third answer")
-        await here.pilot.press("escape")
+        await page(here, "Is this done?")
+        await here.pilot.press("f", "escape")
         await here.idle()
+        await here.pilot.press("f2", "down", "up", "enter")
+        await here.until(lambda: here.texts[-1:] == ["Mine."], "the conversation")
+        await here.pilot.press("f8")
+        await here.until(lambda: "The flag is taken down" in here.toasts, "the flag")
+        await here.idle()
+        assert here.texts[-1] == "Mine.", "a flag on an answered question takes nothing out of the chat"
     with Store.open(home) as store:
         pick = store.picks.standing(asked["done"])
         assert pick is not None

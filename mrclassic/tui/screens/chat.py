@@ -221,7 +221,7 @@ class ChatScreen(Commanding):
         if not self.opened or conversation is None:
             self.say("There is no conversation to rate yet.", timeout=3)
             return
-        from mrclassic.tui.screens.rating import RatingScreen
+        from mrclassic.tui.screens.rating import RatingScreen, stars
 
         try:
             score = await self.app.push_screen_wait(RatingScreen(await self.thread(self.desk.rating)))
@@ -231,7 +231,7 @@ class ChatScreen(Commanding):
         except LOST as error:
             self.say(str(error), severity="warning", timeout=5)
         else:
-            self.say("Rated " + "★" * score + "☆" * (5 - score) if score else "No longer rated.", timeout=3)
+            self.say(f"Rated {stars(score)}" if score else "No longer rated.", timeout=3)
 
     def action_conversations(self) -> None:
         """Show the list and go there, or hide it."""

@@ -22,6 +22,7 @@ from textual.widgets.option_list import Option
 from mrclassic.tui.keys import bindings, keys_of, shown
 from mrclassic.tui.review import KINDS, QUEUES, Review, Sheet, Shelf
 from mrclassic.tui.screens.flow import LOST
+from mrclassic.tui.screens.rating import stars
 from mrclassic.tui.visible import visible
 from mrclassic.tui.widgets.answer_box import AnswerBox
 from mrclassic.tui.widgets.bubble import Bubble
@@ -43,7 +44,7 @@ HINTS = {
     "done": ("choose", "edit", "own", "discard", "flag", "open"),
     "discarded": ("restore", "choose", "own", "open"),
 }
-WORDS = {"choose": "choose", "restore": "back"}
+WORDS = {"choose": "choose", "restore": "bring back"}
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,13 @@ class Picks(Screen[Left]):
         with self.app.batch_update():
             await page.remove_children()
             await page.mount_all(widgets)
-        page.scroll_home(animate=False)
+        self.call_after_refresh(self._to_question)
+
+    def _to_question(self) -> None:
+        """What was said before is a key away; the question and its answers are what the page is for."""
+        page = self.query_one("#picks--page")
+        for question in page.query(".picks--question"):
+            page.scroll_to_widget(question, animate=False, top=True, force=True)
 
     # Second thoughts
 
@@ -153,7 +160,9 @@ class Picks(Screen[Left]):
 
     def action_edit(self) -> None:
         """Change the reply that stands."""
-        if self.sheet is not None and self.sheet.reply:
+        if self.sheet is not None and not self.sheet.reply:
+            self._say("There is no answer to edit yet; choose one, or write your own with t.")
+        elif self.sheet is not None:
             self._origin = self.sheet.origin
             self._open_box("edited" if self._origin is not None else "typed", self.sheet.reply)
 
@@ -271,12 +280,12 @@ class Picks(Screen[Left]):
         self.query_one("#picks--queues", Static).update(tabs)
         self.query_one("#picks--why", Static).update(visible(self.shelf.why))
         parts = [(self._keys(name), WORDS.get(name, name)) for name in HINTS[self.shelf.queue]]
-        parts = [*parts, ("← →", "queue"), (shown(keys_of("picks.leave", self._moved)[0]), "back to the chat")]
+        parts = [*parts, ("← →", "queue"), (shown(keys_of("picks.leave", self._moved)[0]), "leave")]
         while len(parts) > 2 and sum(cell_len(f"{key} {word}") + 3 for key, word in parts) > self.size.width - 1:
             parts.pop(-3)
         line = Content("")
         for key, word in parts:
-            line = Content.assemble(line, "   " if line else "", (key, "$accent"), (f" {word}", "$foreground 60%"))
+            line = Content.assemble(line, "   " if line else "", (f"{key} ", "$accent"), (word, "$foreground 60%"))
         self.query_one("#picks--hints", Static).update(line)
 
     def _keys(self, name: str) -> str:
@@ -299,18 +308,21 @@ def _cut(words: str, cells: int = 29) -> str:
 
 def _widgets(sheet: Sheet) -> list[Widget]:
     """The page of one question."""
-    facts = [f"Conversation {sheet.conversation}"]
-    facts += [f"pick {sheet.pick}"] if sheet.pick is not None else []
-    facts += ["rated " + "★" * round(sheet.rating)] if sheet.rating is not None else []
-    found: list[Widget] = [Static(" · ".join(facts), classes="picks--facts", markup=False)]
+    found: list[Widget] = []
     if sheet.more:
         found.append(Static(f"▲ {sheet.more} earlier messages", classes="picks--facts", markup=False))
     for line in sheet.before:
         bubble = Bubble(line.role, line.text)
         bubble.add_class("-dim")
         found.append(bubble)
-    found.append(Bubble("user", sheet.question))
-    found += [_candidate(str(each.shown), each.text, each.mark, each.chosen) for each in sheet.candidates]
+    asked = Bubble("user", sheet.question)
+    asked.add_class("picks--question")
+    facts = [f"Conversation {sheet.conversation}"]
+    facts += [f"pick {sheet.pick}"] if sheet.pick is not None else []
+    facts += [f"rated {stars(round(sheet.rating))}"] if sheet.rating is not None else []
+    found += [asked, Static(" · ".join(facts), classes="picks--facts", markup=False)]
+    picked = sheet.kind == "candidate"
+    found += [_candidate(str(each.shown), each.text, each.mark, each.chosen and picked) for each in sheet.candidates]
     if sheet.kind in ("typed", "edited"):
         found.append(_candidate("✎", sheet.reply, KINDS[sheet.kind], chosen=True))
     for text in sheet.earlier:
@@ -322,7 +334,7 @@ def _candidate(digit: str, text: str, mark: str, chosen: bool, dim: bool = False
     words = visible(text.strip()) or "(says nothing)"
     row = Horizontal(
         Static(digit, classes="picks--digit", markup=False),
-        Static(Content.assemble(words, (f"  {mark}", "$accent italic") if mark else ""), markup=False),
+        Static(Content.assemble(words, "  " if mark else "", (mark, "$accent italic")), markup=False),
         classes="picks--candidate",
     )
     row.set_class(chosen, "-chosen")

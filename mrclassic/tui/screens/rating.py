@@ -14,6 +14,11 @@ from textual.widgets import Static
 WORDS = {1: "poor", 2: "weak", 3: "fair", 4: "good", 5: "splendid"}
 
 
+def stars(score: int) -> str:
+    """A score of five as it is shown."""
+    return "★" * score + "☆" * (len(WORDS) - score)
+
+
 class RatingScreen(ModalScreen[int | None]):
     """Closes with the score, 0 to take the rating back, or None."""
 
@@ -32,8 +37,7 @@ class RatingScreen(ModalScreen[int | None]):
             yield Static("As far as it has come, this conversation is", classes="rating--words", markup=False)
             for score, word in WORDS.items():
                 mark = ("  ▸ ", "$accent") if score == self._score else ("    ", "")
-                stars = ("★" * score + "☆" * (5 - score), "$accent")
-                yield Static(Content.assemble(mark, (str(score), "$accent"), "  ", stars, f"  {word}"))
+                yield Static(Content.assemble(mark, (f"{score}  {stars(score)}", "$accent"), "  ", word))
             if self._score:
                 yield Static("0 takes the rating back", classes="rating--words", markup=False)
 
