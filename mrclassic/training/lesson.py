@@ -2,14 +2,15 @@
 
 Book training in its short form. No weight moves on one example here either; half of each batch and more keep the model
 as it is. Those rows have no answers of their own to learn: the student answers them as its teacher does, the model that
-it was when the lesson began,
+it was when the lesson began (learning without forgetting, arXiv 1606.09282). That alone lost six to ten of a hundred
+phrasings that no list has; so some old questions come in words that nobody has written (see `rewording`), and what is
+learned of them is to answer as the book does, which the teacher may not have known:
 
-    loss = cross-entropy(new entries, old ones just lost) + KEEP * KL(teacher || student) on all else
+    loss = cross-entropy(new entries, old ones just lost, old ones reworded) + KEEP * KL(teacher || student) on the rest
 
-and half of them are old questions in words that nobody has written, so that what lies around the book is kept as well
-as its letters. (Learning without forgetting, arXiv 1606.09282.) Every few updates the whole book is read through (see
-`forced`): an old entry that was lost comes back at once, and the lesson ends when everything is known. A high rate
-learns, and a falling one heals: with the rate kept as it was, what was lost did not come back.
+Every few updates the whole book is read through (see `forced`): an old entry that was lost comes back at once, and the
+lesson ends when everything is known. A high rate learns, and a falling one heals: with the rate kept as it was, what
+was lost did not come back.
 """
 
 from __future__ import annotations
@@ -27,9 +28,10 @@ from mrclassic.book import Entry
 from mrclassic.model.policy import Policy
 from mrclassic.model.tokenizer import Message
 from mrclassic.tasks.base import keyed
-from mrclassic.training import forced, supervised
+from mrclassic.training import forced, room, supervised
 from mrclassic.training.fits import WHOLE, Fit
 from mrclassic.training.report import StepReport
+from mrclassic.training.rewording import reworded
 from mrclassic.training.rows import Batch, Row, row
 from mrclassic.training.sentinel import Look
 from mrclassic.training.state import State
@@ -37,27 +39,27 @@ from mrclassic.training.trainee import Schedule
 
 LOOK_EVERY = 2  # updates; only asking for what is new costs next to nothing
 READ_EVERY = 6  # updates between two readings of the whole book, each as long as two updates
-SETTLE = 12  # updates from when the new is known to the end; with half as many, phrasings lost two points more
+SETTLE = 12  # updates from when the new is known to the end, at least: in half as many less of the old came back
 TALK = 0.15  # share of learned rows that come in the middle of a talk: those are three times as long
 COPIES = 4  # of a new entry in one update at most: a batch of one thing is what ruins a model
-FRAIL = 0.6  # an old entry that is drawn less often is rehearsed beside the new ones
-KEEP = 4.0  # with 1, held-out phrasings lost twice as much
+FRAIL = 0.8  # an old entry that is drawn less often (the last lessons' mostly) is rehearsed beside the new ones
+KEEP = 4.0
 SHARES = (0.7, 0.8, 0.9)  # of the way from the teacher to what was trained
 LIKELY = 0.6  # and so likely a draw must be the taught answer there, on average
-_OPENINGS = ("So,", "Well,", "Please,", "And", "Now,", "Tell me,")
-_ENDINGS = ("then?", "now?", "please", "my friend?", "today?")
 
 _Some = TypeVar("_Some")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """`fresh` is the share of a batch for new entries, `skills` that for worked answers; `most` updates at most."""
+    """`fresh` is the share of a batch for new entries, `skills` that for worked answers, `beside` how many more come in
+    other words, as a share of it; `most` updates at most."""
 
     batch: int = 64
     learning_rate: float = 1e-3
     fresh: float = 0.3
     skills: float = 0.25
+    beside: float = 0.25
     warmup: int = 3
     most: int = 72
     seed: int = 0
@@ -105,11 +107,15 @@ class Lesson:
         return own.learning_rate * max(0.1, min(1.0, (step + 1) / own.warmup, 1 - (step - turn) / SETTLE))
 
     def step(self, state: State) -> StepReport:
-        """One update."""
+        """One update, in smaller passes where memory runs out."""
         begun = time.perf_counter()
         learned, kept = self.draw(state)
-        loss = state.trainee.cross_entropy(learned)
-        metrics = {"rows": float(len(learned) + len(kept)), "kl": keep(state, kept, KEEP)}
+
+        def passes() -> tuple[float, float]:
+            return state.trainee.cross_entropy(learned), keep(state, kept, KEEP)
+
+        (loss, apart), halved = room.within(state, "token_budget", passes)
+        metrics = {"rows": float(len(learned) + len(kept)), "kl": apart, "microbatch/halved": float(halved)}
         rate = Schedule(self.rate(state.step), 1, 0, 1.0)
         return supervised.move(state, loss, rate, metrics, begun)
 
@@ -120,18 +126,15 @@ class Lesson:
         fresh = self._some(self.new, state, min(round(own.batch * own.fresh), COPIES * len(self.new)), "new")
         weak = self._some(self.weak, state, min(own.batch // 6, COPIES * len(self.weak)), "weak")
         worked = self._some(self.skills, state, round(own.batch * own.skills), "skills")
-        fresh = self._some(self.new, state, min(round(own.batch * own.fresh), COPIES * len(self.new)), "new")
-        weak = self._some(self.weak, state, min(own.batch // 6, COPIES * len(self.weak)), "weak")
         others = self._some(self.old, state, own.batch - len(fresh) - len(weak) - len(worked), "old")
+        beside = self._some(self.old, state, round(own.batch * own.beside), "beside")
         learned = [
-            row(tokenizer, self._typed(entry, keyed(own.seed, "vary", state.step, at)), context)
-            for at, entry in enumerate([*fresh, *weak])
+            *(self._typed(each, keyed(own.seed, "vary", state.step, at)) for at, each in enumerate([*fresh, *weak])),
+            *(reworded(each, keyed(own.seed, "beside", state.step, at)) for at, each in enumerate(beside)),
         ]
-        kept = [
-            row(tokenizer, reworded(entry, keyed(own.seed, "reword", state.step, at)), context)
-            for at, entry in enumerate(others)
-        ]
-        return learned, [*kept, *worked]
+        kept = [reworded(each, keyed(own.seed, "reword", state.step, at)) for at, each in enumerate(others)]
+        rows = [[row(tokenizer, talk, context) for talk in talks] for talks in (learned, kept)]
+        return rows[0], [*rows[1], *worked]
 
     def _typed(self, entry: Entry, rng: random.Random) -> list[Message]:
         """The entry as a hasty person types it, now and then after something else was said."""
@@ -150,13 +153,13 @@ class Lesson:
             self._over = False
             return Look()
         self._known_at = state.step if self._known_at is None else self._known_at
-        self._over = state.step >= self._known_at + SETTLE
         if (state.step - self._known_at) % READ_EVERY:
             return Look()
         found = self._known(state, [entry.messages for entry in self.old])
         lost = [entry for entry, known in zip(self.old, found, strict=True) if not known]
         gone = [entry for entry in lost if entry.hash not in self._spared]
         self.weak = [*gone, *(entry for entry in self.frail if entry not in gone)]
+        self._over = not gone and state.step >= self._known_at + SETTLE
         return Look(book=(len(self.old) - len(lost), len(self.old)))
 
     def _known(self, state: State, talks: Sequence[Sequence[Message]]) -> list[bool]:
@@ -190,31 +193,12 @@ def _asked(entry: Entry) -> list[Sequence[Message]]:
     return [entry.messages, [*before, hasty, reply]]
 
 
-def reworded(entry: Entry, rng: random.Random) -> list[Message]:
-    """The entry's talk with its last question in other words: a word less, or something said before or after it; as
-    often as not, as it stands or as a hasty person types it."""
-    messages: list[Message] = list(entry.messages)
-    question = messages[-2]["content"]
-    words = question.split()
-    if rng.random() < 0.5 or not words:
-        question = supervised.vary(question, rng)
-    else:
-        match rng.randrange(3 if len(words) > 2 else 2):
-            case 0:
-                words.insert(0, rng.choice(_OPENINGS))
-            case 1:
-                words.append(rng.choice(_ENDINGS))
-            case _:
-                del words[rng.randrange(len(words))]
-        question = " ".join(words)
-    messages[-2] = {**messages[-2], "content": question}
-    return messages
-
-
 def keep(state: State, rows: Sequence[Row], weight: float) -> float:
     """Add the gradient of `weight` times the mean divergence from the teacher on the targets of `rows`; returns that
     mean divergence in nats a token."""
     assert state.reference is not None
+    if not rows:
+        return 0.0
     total, found = sum(each.targets for each in rows), 0.0
     for _, batch in state.trainee.microbatches(rows):
         with torch.no_grad():

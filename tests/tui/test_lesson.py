@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import time
+
 import pupils
 import pytest
 from tui.seats import seat
 
+from mrclassic import shipped
 from mrclassic.home import Home
 from mrclassic.settings import Settings
 from mrclassic.store import Store, learnt
@@ -52,6 +56,30 @@ async def test_picks_that_could_not_be_taught_are_not_tried_again_at_once(home: 
 )
 def test_what_the_owner_is_told(facts: dict, words: str) -> None:
     assert words in sentence(facts)
+
+
+@pytest.mark.slow
+def test_it_outlives_the_app_that_began_it(home: Home) -> None:
+    pupils.settle(home)
+    home.settings_file.write_text("threads = 1\n[lesson]\nbatch = 32\nlearning_rate = 0.01\n")
+    app = f"""
+import asyncio
+from pathlib import Path
+from mrclassic.home import Home
+from mrclassic.settings import Settings
+from mrclassic.tui.lesson import Lessons
+asyncio.run(asyncio.wait_for(Lessons(Home(Path({str(home.root)!r})), Settings()).give(2), 0.5))
+"""
+    begun = time.monotonic()
+    ended = subprocess.run(shipped.python("-c", app), env=shipped.environment(), stderr=subprocess.PIPE, check=False)
+    assert b"TimeoutError" in ended.stderr
+    while time.monotonic() - begun < 120:
+        with Store.open(home) as store:
+            if not learnt.waiting(store, home):
+                break
+        time.sleep(0.2)
+    with Store.open(home) as store:
+        assert learnt.waiting(store, home) == []
 
 
 @pytest.mark.slow
