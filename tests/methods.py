@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,8 +12,10 @@ import torch
 from mrclassic.curricula.bandit import Bandit
 from mrclassic.rewards.contract import Weighted
 from mrclassic.tasks import arithmetic
+from mrclassic.tasks.arms import Arms
 from mrclassic.tasks.base import keyed
-from mrclassic.training import book, grpo, hatch, selfplay
+from mrclassic.tasks.environments.base import Dialogues, Reply
+from mrclassic.training import book, grpo, hatch, rated, selfplay, td
 from mrclassic.training.report import StepReport
 from mrclassic.training.rows import row
 from mrclassic.training.state import State
@@ -47,6 +50,57 @@ GRPO = grpo.Settings(prompts=3, group=4, max_new=8, learning_rate=5e-3, warmup=2
 PLAY = selfplay.Settings(questions=6, fixed=2, group=3, max_new=8, learning_rate=5e-3, warmup=2, seed=5)
 
 
+class Vowels:
+    """A game that somebody who babbles can win: three turns, and in one of them vowels pay. A position is what was said
+    so far, with the turn that decides before it."""
+
+    name = "vowels"
+    about = "vowels, in one of three turns"
+    levels = ("1",)
+
+    def turns(self, level: str) -> int:
+        return 3
+
+    def draw(self, rng: random.Random, level: str) -> str:
+        return f"{rng.randrange(3)} {rng.randrange(99)}"
+
+    def begin(self, level: str, start: str) -> tuple[str, ...]:
+        return (start.split()[0],)
+
+    def opening(self, level: str, start: str) -> str:
+        return f"Say {start.split()[1]}."
+
+    def answer(self, position: tuple[str, ...], completion: str) -> tuple[tuple[str, ...], Reply]:
+        after = (*position, completion)
+        paid = sum(one in "aeiou" for one in after[1 + int(position[0])]) / 6 if len(after) == 4 else 0.0
+        return after, Reply("And?", paid, len(after) == 4)
+
+    def reads(self, position: tuple[str, ...], completion: str) -> bool:
+        return bool(completion)
+
+    def key(self, position: tuple[str, ...]) -> str:
+        said = position[1 + int(position[0]) :]
+        return f"{len(position)} {sum(one in 'aeiou' for one in said[0]) if said else '-'}"
+
+    def solve(self, level: str, start: str) -> list[str]:
+        return ["aeiouy"] * 3
+
+
+DIALOGUES = Arms([(Dialogues(Vowels()), "1")])
+TD = td.Settings(starts=2, group=3, max_new=4, learning_rate=5e-3, warmup=2, audit_every=4, seed=5)
+RATED = rated.Settings(batch=4, learning_rate=5e-3, warmup=2, seed=5)
+TALKS = rated.standardised(
+    [rated.Rated((*ENTRIES[at % 6].messages, *ENTRIES[(at // 6) % 6].messages), at % 5) for at in range(rated.FEWEST)]
+)
+
+
+def _td_step(state: State) -> StepReport:
+    def draw(count: int) -> list:
+        return [DIALOGUES.sample("vowels:1", keyed(state.seed, state.step, at)) for at in range(count)]
+
+    return td.step(state, draw, DIALOGUES, TD, lambda: replay(state)).report
+
+
 def _book_step(state: State) -> StepReport:
     policy = state.trainee.policy
     found = [arithmetic.sample(keyed("skill", at), "1") for at in range(7)]
@@ -78,6 +132,11 @@ METHODS = {
     ),
     "book": Method(lambda dtype: book.start(micro.policy(), BOOK, dtype), _book_step),
     "grpo": Method(lambda dtype: grpo.start(micro.policy(), GRPO, dtype), _grpo_step),
+    "td": Method(lambda dtype: td.start(micro.policy(context=192, loud=3.0), TD, dtype), _td_step),
+    "rated": Method(
+        lambda dtype: rated.start(micro.policy(), RATED, dtype),
+        lambda state: rated.step(state, TALKS, RATED, lambda: replay(state)),
+    ),
     "selfplay": Method(lambda dtype: grpo.start(micro.policy(), grpo.Settings(seed=5), dtype), _play_step),
 }
 

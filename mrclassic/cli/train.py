@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
-from mrclassic.cli import common, fitting, train_base
+from mrclassic.cli import common, fitting, train_base, train_td
 from mrclassic.cli.resuming import Resumable, Resume
+from mrclassic.cli.trainings import From, Minutes, Rate, Replay, Seed, Steps, Task, told
 
-if TYPE_CHECKING:
-    from mrclassic.night.documents import Learned
-    from mrclassic.night.study import Studied
-
-app = typer.Typer(name="train", help="Train by one method: a corpus, the book, GRPO, self-play.", no_args_is_help=True)
+app = typer.Typer(
+    name="train", help="Train by one method: a corpus, the book, GRPO, self-play, dialogues.", no_args_is_help=True
+)
 app.command(cls=Resumable)(train_base.base)
+app.command(cls=Resumable)(train_td.td)
 
 Advantage = Literal["centred", "standardised"]
 Kind = Literal["dr_grpo", "dapo", "grpo", "gspo"]
 Estimator = Literal["k1", "k3", "none"]
 Form = Literal["retell", "blank", "both"]
-
-From = Annotated[str | None, typer.Option("--from", help="Checkpoint to begin from (default: the one in use).")]
-Steps = Annotated[int | None, typer.Option(min=1, help="Number of updates.")]
-Minutes = Annotated[
-    float | None, typer.Option(min=0.05, help="About this long; turned into updates once, at the start.")
-]
-Seed = Annotated[int, typer.Option(help="The same seed gives the same run.")]
-Rate = Annotated[float | None, typer.Option(min=0.0, help="Learning rate (default: the settings).")]
-Replay = Annotated[
-    int | None, typer.Option(min=0, help="Book entries replayed in each update (default: the settings).")
-]
 
 
 @app.command(cls=Resumable)
@@ -88,7 +76,7 @@ def book(
         return
     first = {NEW: "new entries known", OLD: "old entries known"}
     titles = first | {name: name for name in facts.after if name not in first}
-    _told(facts, json, {name: f"{title:<18}" for name, title in titles.items() if name in facts.after})
+    told(facts, json, {name: f"{title:<18}" for name, title in titles.items() if name in facts.after})
 
 
 @app.command(cls=Resumable)
@@ -138,25 +126,7 @@ def documents(
             facts = notes.learn(
                 work, settings, origin=origin, steps=steps, resume=resume, watch=bar, planned=bar.planned
             )
-    _told(facts, json, {name: f"{name:<20}" for name in facts.after})
-
-
-def _told(facts: Studied | Learned, json: bool, titles: Mapping[str, str]) -> None:
-    """Say what was learned, suite by suite under `titles`, and whether it is in use; raises Refused where it is not."""
-    from mrclassic.errors import Refused
-
-    if json:
-        common.emit(facts)
-    else:
-        common.say(f"{facts.checkpoint}: {facts.steps} updates in {facts.seconds:.0f} s.")
-        for name, title in titles.items():
-            common.say(f"  {title} {facts.before[name]:6.1%} -> {facts.after[name]:6.1%}")
-        for question in facts.forgotten[:10]:
-            common.say(f"  forgot: {' '.join(question.split())}")
-    if not facts.promoted:
-        raise Refused(f"Not used, kept as the candidate {facts.checkpoint}: {' '.join(facts.reasons)}")
-    if not json:
-        common.say("It is in use now.")
+    told(facts, json, {name: f"{name:<20}" for name in facts.after})
 
 
 def _tell(plan: object, json: bool) -> None:
@@ -199,14 +169,6 @@ def _practise(session: common.Session, order: object, plan_only: bool, json: boo
         common.say(f"It is a candidate; `mrclassic model use {facts.checkpoint}` puts it in use.")
 
 
-Task = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--task",
-        metavar="NAME[:LEVEL]",
-        help="What is practised, such as arithmetic:3; may be given several times (default: the settings).",
-    ),
-]
 Rewards = Annotated[
     list[str] | None,
     typer.Option(

@@ -10,6 +10,7 @@ from typing import Any
 from mrclassic import heartbeat
 from mrclassic.book import Entry
 from mrclassic.curricula.contract import Curriculum
+from mrclassic.errors import UsageError
 from mrclassic.model.policy import Policy
 from mrclassic.model.tokenizer import Tokenizer
 from mrclassic.night.recorder import StoreRecorder
@@ -44,6 +45,9 @@ def subject(work: Workplace, tasks: Sequence[str] = (), rewards: Sequence[str] =
     """From words such as `arithmetic:3` and `format=0.1`; without any, as the settings say. Raises UsageError."""
     own = work.settings.practice
     arms = work.arms(tasks or words(own.tasks))
+    for name in arms.names:
+        if arms.talks(name):
+            raise UsageError(f"{name} is a dialogue: practise it with `mrclassic train td --task {name}`.")
     return Subject(arms, tuple(work.rewards(rewards or words(own.rewards), arms)))
 
 

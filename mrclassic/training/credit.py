@@ -53,12 +53,12 @@ def returns(rewards: Sequence[float], gamma: float) -> list[float]:
 def news(rewards: Sequence[float], values: Sequence[float], gamma: float) -> list[float]:
     """delta of each turn; the value after the last is 0."""
     following = (*values[1:], 0.0)
-    return [
-        reward + gamma * after - before for reward, before, after in zip(rewards, values, following, strict=True)
-    ]
+    return [reward + gamma * after - before for reward, before, after in zip(rewards, values, following, strict=True)]
 
 
-def traced(deltas: Sequence[float], lengths: Sequence[int], decay: float, per: Literal["turns", "tokens"]) -> list[float]:
+def traced(
+    deltas: Sequence[float], lengths: Sequence[int], decay: float, per: Literal["turns", "tokens"]
+) -> list[float]:
     """What each token of a conversation is credited with; the trace fades by `decay` (gamma lambda) at each turn, or at
     each token."""
     trace, credit, at = np.zeros(sum(lengths)), np.zeros(sum(lengths)), 0

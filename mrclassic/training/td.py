@@ -128,9 +128,7 @@ def step(
     )
     if settings.audit_every and state.step % settings.audit_every == 0:
         told |= _audit(state, talks, values, arms, settings)
-    rollouts = [
-        rollout for each, own in zip(talks, worth, strict=True) for rollout in dialogues.credited(each, own)
-    ]
+    rollouts = [rollout for each, own in zip(talks, worth, strict=True) for rollout in dialogues.credited(each, own)]
     turns = sum(arms.environment(item).turns for item in items) * settings.group
     size = Size(turns, sum(sum(walk.lengths) for walk in walks), settings.max_new)
 
@@ -145,11 +143,15 @@ def step(
     outcomes = tuple(
         GroupOutcome(item, tuple(each.reward for each in group)) for item, group in zip(items, groups, strict=True)
     )
-    metrics |= told | _metrics(played, outcomes) | {
-        "microbatch/halved": metrics["microbatch/halved"] + halved,
-        "seconds/rollout": drawn - begun,
-        "seconds/update": time.perf_counter() - drawn,
-    }
+    metrics |= (
+        told
+        | _metrics(played, outcomes)
+        | {
+            "microbatch/halved": metrics["microbatch/halved"] + halved,
+            "seconds/rollout": drawn - begun,
+            "seconds/update": time.perf_counter() - drawn,
+        }
+    )
     report = StepReport(
         state.step,
         metrics,
@@ -214,9 +216,7 @@ def _audit(
     rng = keyed("audit", state.seed, state.step)
     places = [(at, rng.randrange(len(talks[at].turns))) for at in rng.choices(range(len(talks)), k=_AUDITED)]
     items = [talks[at].item for at, _ in places for _ in range(_CONTINUED)]
-    said = [
-        [turn.text for turn in talks[at].turns[:before]] for at, before in places for _ in range(_CONTINUED)
-    ]
+    said = [[turn.text for turn in talks[at].turns[:before]] for at, before in places for _ in range(_CONTINUED)]
     continued = _played(state, items, arms, settings, rollout_seed(state, "audit"), said)
     apart = []
     for place, (at, before) in enumerate(places):
