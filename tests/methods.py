@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -14,7 +15,8 @@ from mrclassic.rewards.contract import Weighted
 from mrclassic.tasks import arithmetic
 from mrclassic.tasks.arms import Arms
 from mrclassic.tasks.base import keyed
-from mrclassic.training import book, dpo, grpo, hatch, questions, selfplay
+from mrclassic.tasks.environments.base import Dialogues, Reply
+from mrclassic.training import book, dpo, grpo, hatch, questions, rated, selfplay, td
 from mrclassic.training.report import StepReport
 from mrclassic.training.rows import row
 from mrclassic.training.state import State
@@ -51,6 +53,57 @@ PLAY = selfplay.Settings(questions=6, fixed=2, group=3, max_new=8, learning_rate
 
 PICKS = choosers.choices(12, seed=5)
 DPO = dpo.Settings(loss="length", learning_rate=5e-3, warmup=2, replay=4, seed=5)
+
+
+class Vowels:
+    """A game that somebody who babbles can win: three turns, and in one of them vowels pay. A position is what was said
+    so far, with the turn that decides before it."""
+
+    name = "vowels"
+    about = "vowels, in one of three turns"
+    levels = ("1",)
+
+    def turns(self, level: str) -> int:
+        return 3
+
+    def draw(self, rng: random.Random, level: str) -> str:
+        return f"{rng.randrange(3)} {rng.randrange(99)}"
+
+    def begin(self, level: str, start: str) -> tuple[str, ...]:
+        return (start.split()[0],)
+
+    def opening(self, level: str, start: str) -> str:
+        return f"Say {start.split()[1]}."
+
+    def answer(self, position: tuple[str, ...], completion: str) -> tuple[tuple[str, ...], Reply]:
+        after = (*position, completion)
+        paid = sum(one in "aeiou" for one in after[1 + int(position[0])]) / 6 if len(after) == 4 else 0.0
+        return after, Reply("And?", paid, len(after) == 4)
+
+    def reads(self, position: tuple[str, ...], completion: str) -> bool:
+        return bool(completion)
+
+    def key(self, position: tuple[str, ...]) -> str:
+        said = position[1 + int(position[0]) :]
+        return f"{len(position)} {sum(one in 'aeiou' for one in said[0]) if said else '-'}"
+
+    def solve(self, level: str, start: str) -> list[str]:
+        return ["aeiouy"] * 3
+
+
+DIALOGUES = Arms([(Dialogues(Vowels()), "1")])
+TD = td.Settings(starts=2, group=3, max_new=4, learning_rate=5e-3, warmup=2, audit_every=4, seed=5)
+RATED = rated.Settings(batch=4, learning_rate=5e-3, warmup=2, seed=5)
+TALKS = rated.standardised(
+    [rated.Rated((*ENTRIES[at % 6].messages, *ENTRIES[(at // 6) % 6].messages), at % 5) for at in range(rated.FEWEST)]
+)
+
+
+def _td_step(state: State) -> StepReport:
+    def draw(count: int) -> list:
+        return [DIALOGUES.sample("vowels:1", keyed(state.seed, state.step, at)) for at in range(count)]
+
+    return td.step(state, draw, DIALOGUES, TD, lambda: replay(state)).report
 
 
 def _book_step(state: State) -> StepReport:
@@ -108,6 +161,11 @@ METHODS = {
     "book": Method(lambda dtype: book.start(micro.policy(), BOOK, dtype), _book_step),
     "grpo": Method(lambda dtype: grpo.start(micro.policy(), GRPO, dtype), _grpo_step),
     "dpo": Method(dpo_start, dpo_step),
+    "td": Method(lambda dtype: td.start(micro.policy(context=192, loud=3.0), TD, dtype), _td_step),
+    "rated": Method(
+        lambda dtype: rated.start(micro.policy(), RATED, dtype),
+        lambda state: rated.step(state, TALKS, RATED, lambda: replay(state)),
+    ),
     "selfplay": Method(lambda dtype: grpo.start(micro.policy(), grpo.Settings(seed=5), dtype), _play_step),
     "selfplay of two, opened first": Method(
         lambda dtype: selfplay.start(micro.policy(), grpo.Settings(seed=5), OPENED, ASKED, dtype), _opened_step

@@ -2,42 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
-from mrclassic.cli import common, fitting, train_base, train_taste
+from mrclassic.cli import common, fitting, train_base, train_taste, train_td
 from mrclassic.cli.resuming import Resumable, Resume
-
-if TYPE_CHECKING:
-    from mrclassic.night.documents import Learned
-    from mrclassic.night.prefer import Preferred
-    from mrclassic.night.study import Studied
+from mrclassic.cli.trainings import From, Minutes, Rate, Replay, Seed, Steps, Task, tell, told
 
 app = typer.Typer(
-    name="train", help="Train by one method: a corpus, the book, GRPO, self-play, your picks.", no_args_is_help=True
+    name="train",
+    help="Train by one method: a corpus, the book, GRPO, self-play, dialogues, your picks.",
+    no_args_is_help=True,
 )
 app.command(cls=Resumable)(train_base.base)
 app.command()(train_taste.reward_model)
 app.command(cls=Resumable)(train_taste.dpo)
+app.command(cls=Resumable)(train_td.td)
 
 Advantage = Literal["centred", "standardised"]
 Kind = Literal["dr_grpo", "dapo", "grpo", "gspo"]
 Estimator = Literal["k1", "k3", "none"]
 Form = Literal["retell", "blank", "both"]
 PlayForm = Literal["edge", "zero_sum"]
-
-From = Annotated[str | None, typer.Option("--from", help="Checkpoint to begin from (default: the one in use).")]
-Steps = Annotated[int | None, typer.Option(min=1, help="Number of updates.")]
-Minutes = Annotated[
-    float | None, typer.Option(min=0.05, help="About this long; turned into updates once, at the start.")
-]
-Seed = Annotated[int, typer.Option(help="The same seed gives the same run.")]
-Rate = Annotated[float | None, typer.Option(min=0.0, help="Learning rate (default: the settings).")]
-Replay = Annotated[
-    int | None, typer.Option(min=0, help="Book entries replayed in each update (default: the settings).")
-]
 
 
 @app.command(cls=Resumable)
@@ -147,38 +134,6 @@ def documents(
     told(facts, json, {name: f"{name:<20}" for name in facts.after})
 
 
-def told(facts: Studied | Learned | Preferred, json: bool, titles: Mapping[str, str]) -> None:
-    """Say what was learned, suite by suite under `titles`, and whether it is in use; raises Refused where it is not."""
-    from mrclassic.errors import Refused
-
-    if json:
-        common.emit(facts)
-    else:
-        common.say(f"{facts.checkpoint}: {facts.steps} updates in {facts.seconds:.0f} s.")
-        for name, title in titles.items():
-            common.say(f"  {title} {facts.before[name]:6.1%} -> {facts.after[name]:6.1%}")
-        for question in facts.forgotten[:10]:
-            common.say(f"  forgot: {' '.join(question.split())}")
-    if not facts.promoted:
-        raise Refused(f"Not used, kept as the candidate {facts.checkpoint}: {' '.join(facts.reasons)}")
-    if not json:
-        common.say("It is in use now.")
-
-
-def tell(plan: object, json: bool) -> None:
-    """Print a plan: it is what was asked for, so it goes to standard output."""
-    from mrclassic.errors import MrClassicError
-    from mrclassic.night.fitting import Plan
-
-    if not isinstance(plan, Plan):
-        raise MrClassicError("The checkpoint cannot be read; `mrclassic doctor` says what is wrong with it.")
-    if json:
-        common.emit(plan.facts())
-        return
-    for line in plan.lines():
-        common.out(line)
-
-
 def _practise(session: common.Session, order: object, plan_only: bool, json: bool) -> None:
     from mrclassic.cli.progress import Bar
     from mrclassic.night.drill import Order, drill, plan
@@ -205,14 +160,6 @@ def _practise(session: common.Session, order: object, plan_only: bool, json: boo
         common.say(f"It is a candidate; `mrclassic model use {facts.checkpoint}` puts it in use.")
 
 
-Task = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--task",
-        metavar="NAME[:LEVEL]",
-        help="What is practised, such as arithmetic:3; may be given several times (default: the settings).",
-    ),
-]
 Rewards = Annotated[
     list[str] | None,
     typer.Option(

@@ -8,6 +8,7 @@ import typer
 
 from mrclassic.cli import common, fitting
 from mrclassic.cli.resuming import Resume
+from mrclassic.cli.trainings import From, Seed, Steps, tell, told
 
 if TYPE_CHECKING:
     from mrclassic.evidence import Evidence
@@ -69,9 +70,7 @@ def lines(found: Evidence) -> list[str]:
 
 def dpo(
     ctx: typer.Context,
-    origin: Annotated[
-        str | None, typer.Option("--from", help="Checkpoint to begin from (default: the one in use).")
-    ] = None,
+    origin: From = None,
     loss: Annotated[
         Loss, typer.Option(help="sigmoid is DPO itself; ipo; length divides by the tokens of a reply.")
     ] = "sigmoid",
@@ -80,7 +79,7 @@ def dpo(
         typer.Option(min=1e-6, help="How strongly it is held to where it began (default: 0.1; length: 5)."),
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the pairs (default: 3).")] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Number of updates.")] = None,
+    steps: Steps = None,
     batch: Annotated[int | None, typer.Option(min=32, help="Pairs an update (default: 32).")] = None,
     learning_rate: Annotated[
         float | None, typer.Option(min=0.0, help="The highest rate of the schedule (default: 0.00005).")
@@ -88,7 +87,7 @@ def dpo(
     replay: Annotated[
         int | None, typer.Option(min=0, help="Book entries replayed in each update (default: 32).")
     ] = None,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same run.")] = 0,
+    seed: Seed = 0,
     resume: Resume = None,
     lora: fitting.Lora = None,
     targets: fitting.Targets = None,
@@ -106,7 +105,6 @@ def dpo(
     common.one_length(epochs=epochs, steps=steps)
     session = fitting.session(ctx, lora, targets, recompute, optimizer_state)
     from mrclassic.cli.progress import Bar
-    from mrclassic.cli.train import tell, told
     from mrclassic.night import prefer
     from mrclassic.night.workplace import Workplace, alone
     from mrclassic.training.dpo import Settings

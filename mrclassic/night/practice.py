@@ -46,6 +46,9 @@ def subject(work: Workplace, tasks: Sequence[str] = (), rewards: Sequence[str] =
     """From words such as `arithmetic:3` and `format=0.1`; without any, as the settings say. Raises UsageError."""
     own = work.settings.practice
     arms = work.arms(tasks or words(own.tasks))
+    for name in arms.names:
+        if arms.talks(name):
+            raise UsageError(f"{name} is a dialogue: practise it with `mrclassic train td --task {name}`.")
     return Subject(arms, tuple(work.rewards(rewards or words(own.rewards), arms)))
 
 

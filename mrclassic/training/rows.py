@@ -47,8 +47,8 @@ def row(tokenizer: Tokenizer, messages: Sequence[Message], context: int) -> Row:
 
 
 def joined(turns: Iterable[tuple[Sequence[int], Sequence[int]]]) -> list[Row]:
-    """Rows in which every reply of a conversation is learned once, in order: `turns` are prompts as they were read, each
-    with its reply. A turn whose prompt goes on from the last reply, token by token, shares its row; where the
+    """Rows in which every reply of a conversation is learned once, in order: `turns` are prompts as they were read,
+    each with its reply. A turn whose prompt goes on from the last reply, token by token, shares its row; where the
     conversation was read in other tokens than it was written in, another row begins."""
     made: list[Row] = []
     for prompt, reply in turns:

@@ -77,4 +77,5 @@ def _solved(sums: Tensor, x: Tensor) -> Tensor:
     ridge = torch.full((WIDTH + 1,), _RIDGE, dtype=torch.float64)
     ridge[-1] = 1e-9
     weights = torch.linalg.solve(sums[:-1, :-1] + torch.diag(ridge), sums[:-1, -1])
-    return x @ weights
+    predicted: Tensor = x @ weights
+    return predicted

@@ -4,9 +4,9 @@
     environment.reply(completion)   -> (message, reward, done)
     environment.state_key(history)  -> a name that conversations share whose prospects are alike
 
-A game (see `Game`) is plain functions over a position that never changes; `Dialogues` makes a task of it. The rewards of
-a conversation add up to 1 where it is won, and to less where it is not. A quarter of all beginnings, chosen by a hash of
-all that fixes them, is held out: `reset` and `sample` never draw one.
+A game (see `Game`) is plain functions over a position that never changes; `Dialogues` makes a task of it. The rewards
+of a conversation add up to 1 where it is won, and to less where it is not. A quarter of all beginnings, chosen by a
+hash of all that fixes them, is held out: `reset` and `sample` never draw one.
 """
 
 from __future__ import annotations

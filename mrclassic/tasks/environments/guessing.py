@@ -37,7 +37,7 @@ class Guessing:
 
     name = "guessing"
     about = "a number, by higher and lower"
-    levels = ("10", "30", "100")
+    levels: tuple[str, ...] = ("10", "30", "100")
 
     def turns(self, level: str) -> int:
         """As many as halving takes: of 2^n - 1 numbers, n."""

@@ -1,4 +1,4 @@
-"""Mastermind: a code of letters is to be found; after each guess one hears how many are in place and how many elsewhere.
+"""Mastermind: a code of letters; after each guess one hears how many are in place and how many elsewhere.
 
 My code has 2 letters out of B C F H, and they may repeat. You have 5 guesses.
 B B

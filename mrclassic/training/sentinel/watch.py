@@ -34,6 +34,9 @@ REINFORCED: tuple[Rule, ...] = (
     scores.zero_spread,
 )
 
+# The owner's rated conversations earn nothing anew and are no answers to look at.
+RATED: tuple[Rule, ...] = (optimum.not_finite, optimum.gradient, looks.forgetting, optimum.divergence)
+
 # The answerer's reward may fall in self-play because the questions get harder, so what compares rewards stays out.
 SELF_PLAYED: tuple[Rule, ...] = (
     optimum.not_finite,

@@ -1,0 +1,69 @@
+"""What the trainings share on the command line: their options, and how a plan and a judged one are told about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mrclassic.cli import common
+
+if TYPE_CHECKING:
+    from mrclassic.night.dialogues import Conversed
+    from mrclassic.night.documents import Learned
+    from mrclassic.night.prefer import Preferred
+    from mrclassic.night.study import Studied
+
+From = Annotated[str | None, typer.Option("--from", help="Checkpoint to begin from (default: the one in use).")]
+Steps = Annotated[int | None, typer.Option(min=1, help="Number of updates.")]
+Minutes = Annotated[
+    float | None, typer.Option(min=0.05, help="About this long; turned into updates once, at the start.")
+]
+Seed = Annotated[int, typer.Option(help="The same seed gives the same run.")]
+Rate = Annotated[float | None, typer.Option(min=0.0, help="Learning rate (default: the settings).")]
+Replay = Annotated[
+    int | None, typer.Option(min=0, help="Book entries replayed in each update (default: the settings).")
+]
+Task = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--task",
+        metavar="NAME[:LEVEL]",
+        help="What is practised, such as arithmetic:3; may be given several times (default: the settings).",
+    ),
+]
+
+
+def told(facts: Studied | Learned | Conversed | Preferred, json: bool, titles: Mapping[str, str]) -> None:
+    """Say what was learned, suite by suite under `titles`, and whether it is in use; raises Refused where it is not."""
+    from mrclassic.errors import Refused
+
+    if json:
+        common.emit(facts)
+    else:
+        made = facts.checkpoint or "Nothing of it is kept"
+        common.say(f"{made}: {facts.steps} updates in {facts.seconds:.0f} s.")
+        for name, title in titles.items():
+            common.say(f"  {title} {facts.before[name]:6.1%} -> {facts.after[name]:6.1%}")
+        for question in facts.forgotten[:10]:
+            common.say(f"  forgot: {' '.join(question.split())}")
+    if not facts.promoted:
+        kept = f"kept as the candidate {facts.checkpoint}" if facts.checkpoint else "and not kept"
+        raise Refused(f"Not used, {kept}: {' '.join(facts.reasons)}")
+    if not json:
+        common.say("It is in use now.")
+
+
+def tell(plan: object, json: bool) -> None:
+    """Print a plan: it is what was asked for, so it goes to standard output."""
+    from mrclassic.errors import MrClassicError
+    from mrclassic.night.fitting import Plan
+
+    if not isinstance(plan, Plan):
+        raise MrClassicError("The checkpoint cannot be read; `mrclassic doctor` says what is wrong with it.")
+    if json:
+        common.emit(plan.facts())
+        return
+    for line in plan.lines():
+        common.out(line)
