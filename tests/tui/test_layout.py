@@ -34,11 +34,11 @@ async def test_no_size_is_too_small(baby_home: Home, size: tuple[int, int]) -> N
 
 async def test_the_list_hides_below_80_columns_and_comes_with_f2(home: Home) -> None:
     async with seat(home, size=(79, 30)) as here:
-        shelf = here.screen.shelf
+        shelf = here.screen.side
         assert not shelf.display
         await here.pilot.press("f2")
         assert shelf.display
-        assert here.screen.focused is shelf
+        assert here.screen.focused is here.screen.shelf
         await here.pilot.press("f2")
         assert not shelf.display
         assert here.screen.focused is here.box

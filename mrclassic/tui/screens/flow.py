@@ -299,7 +299,7 @@ class Flow(Saying):
             # A card can be picked again; words of the owner's own are nowhere else.
             if kind != "candidate":
                 self._give_back(text)
-            if not await self._reload():
+            if not await self.reload():
                 await answer.remove()
                 await self.candidates.show(draw)
                 self.become("typed")
@@ -313,7 +313,7 @@ class Flow(Saying):
         self.draft_changed = bool(self.box.text)
         self.look()
 
-    async def _reload(self) -> bool:
+    async def reload(self) -> bool:
         """After a failure: show the conversation as it is stored, if that much can still be read."""
         try:
             view = await self.thread(self.desk.reload)
@@ -371,54 +371,6 @@ class Flow(Saying):
             self.complain("The flag could not be stored", error)
         else:
             self.say("Flagged for later.", timeout=2)
-
-    async def action_undo(self) -> None:
-        """Take the last pick back; its candidates are shown again."""
-        if not self.opened:
-            return
-        waiting = self.candidates.draw
-        await self.keep_draft()
-        try:
-            view = await self.thread(self.desk.undo)
-        except LOST as error:
-            self.complain("The pick could not be taken back", error)
-            await self._reload()
-            return
-        if view is None:
-            self.say("There is no pick to take back.", timeout=3)
-            return
-        self.workers.cancel_group(self, "draw")
-        if waiting is not None and waiting.prompt != view.prompt and self.history.bubbles:
-            self._aside = self.history.bubbles[-1].text
-        self.picked = False
-        self.happened("undone")
-        await self.show(view)
-        self.say(view.said, timeout=3)
-        if view.trouble:
-            self.say(view.trouble, title=BOOK_WAITS, severity="warning", timeout=10)
-        self.look()
-
-    async def action_redo(self) -> None:
-        """Take what was last taken back once more."""
-        if not self.opened:
-            return
-        await self.keep_draft()
-        try:
-            view = await self.thread(self.desk.redo)
-        except LOST as error:
-            self.complain("The pick could not be taken once more", error)
-            await self._reload()
-            return
-        if view is None:
-            self.say("Nothing that was taken back can be taken once more.", timeout=3)
-            return
-        self.workers.cancel_group(self, "draw")
-        self.picked = True
-        await self.show(view)
-        self.say(view.said, timeout=3)
-        if view.trouble:
-            self.say(view.trouble, title=BOOK_WAITS, severity="warning", timeout=10)
-        self.look()
 
     # Drafts and troubles
 

@@ -10,11 +10,12 @@ from textual import work
 from mrclassic.tui import evening
 from mrclassic.tui.evening import Tally
 from mrclassic.tui.practice import SOURCES
-from mrclassic.tui.screens.flow import LOST, Flow
+from mrclassic.tui.screens.flow import LOST
+from mrclassic.tui.screens.going_back import GoingBack
 from mrclassic.tui.widgets.history import Line
 
 
-class Practising(Flow):
+class Practising(GoingBack):
     """`tally` counts while practice goes on."""
 
     tally: Tally | None = None
