@@ -15,8 +15,9 @@ from mrclassic.errors import MrClassicError
 from mrclassic.home import Home
 from mrclassic.lease import Lease
 from mrclassic.mind import weights
-from mrclassic.mind.parameters import ChatRequest
+from mrclassic.mind.parameters import ApiError, ChatRequest
 from mrclassic.mind.prompts import fit
+from mrclassic.mind.protocol import ALIAS
 from mrclassic.mind.replies import Draw, Piece
 from mrclassic.model.device import choose_device, give_back
 from mrclassic.model.engine import Engine, Event
@@ -87,8 +88,11 @@ class Desk:
         """Whether a night waits for the device that this holds."""
         return self._policy is not None and self._lease.wanted
 
-    def outdated(self) -> bool:
-        """Whether another checkpoint has come into use, or the weights were let go."""
+    def outdated(self, named: str | None = None) -> bool:
+        """Whether a request needs other weights than those that are here: it has `named` another checkpoint, another
+        has come into use, or the weights were let go."""
+        if named is not None:
+            return self._policy is None or named != self._checkpoint
         row = self._store.checkpoints.in_use()
         return self._policy is None or (row is not None and row.id != self._wanted)
 
@@ -107,6 +111,25 @@ class Desk:
             self._notice = f"{error} Until then {self.checkpoint} answers."
         if self._notice:
             sys.stderr.write(f"{self._notice}\n")
+
+    def exchange(self, name: str) -> None:
+        """Take up the checkpoint of that name until the next request wants another; no ancestor stands in for it.
+        Raises `ApiError` where there is none."""
+        if not self.outdated(name):
+            return
+        assert not self.busy, "weights change between replies"
+        loaded = weights.named(self._home, self._store, self._settings, name)
+        if loaded is None:
+            raise ApiError(
+                f"There is no model {name!r} here; {ALIAS!r} is the one in use.",
+                status=404,
+                code="model_not_found",
+                param="model",
+            )
+        if self._policy is None:
+            self._lease.demand()
+        self._wanted = name
+        self._take(loaded)
 
     def rest(self) -> None:
         """Let the weights and the device go; `renew` takes them again."""
@@ -150,8 +173,8 @@ class Desk:
         return pieces, done
 
     def _take(self, loaded: weights.Weights) -> None:
-        self._checkpoint, self._notice, self._policy = loaded.checkpoint, loaded.notice, loaded.policy
         self._engine = Engine(loaded.policy, slots=self._settings.mind.slots)
+        self._checkpoint, self._notice, self._policy = loaded.checkpoint, loaded.notice, loaded.policy
 
     @property
     def _running(self) -> Engine:

@@ -154,14 +154,20 @@ class Driver:
         self._last = time.monotonic()
 
     async def _admit(self) -> None:
-        """Let the waiting requests in, unless new weights are to be taken up first, which waits for a pause."""
-        if await self._work(self.desk.outdated):
-            if self._active:
-                return
-            await self._work(self.desk.renew)
+        """Let the waiting requests in, in their order; one that needs other weights waits for a pause."""
         while self._waiting:
-            job = self._waiting.pop(0)
+            job = self._waiting[0]
+            if await self._work(partial(self.desk.outdated, job.asked.checkpoint)):
+                if self._active:
+                    return
+                if job.asked.checkpoint is None:
+                    await self._work(self.desk.renew)
+            if self._waiting[:1] != [job]:
+                continue  # its client left meanwhile
+            self._waiting.pop(0)
             try:
+                if job.asked.checkpoint is not None:
+                    await self._work(partial(self.desk.exchange, job.asked.checkpoint))
                 admitted = await self._work(partial(self.desk.admit, job.number, job.asked, job.seed))
             except Exception as error:  # noqa: BLE001 - a request that cannot be read must not end the others
                 job.put(_refused(error))

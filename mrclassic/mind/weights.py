@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mrclassic.errors import MrClassicError
+from mrclassic.errors import MrClassicError, UsageError
 from mrclassic.home import Home
 from mrclassic.mind.protocol import NOTHING_HATCHED
 from mrclassic.model.checkpoint import load_for_replies
@@ -48,3 +48,17 @@ def load(home: Home, store: Store, settings: Settings, name: str) -> Weights:
         f"Checkpoint {name} cannot be read{reason}, nor any it came from; choose another with `mrclassic model use`, "
         "or hatch anew with `mrclassic hatch --again`."
     )
+
+
+def named(home: Home, store: Store, settings: Settings, name: str) -> Weights | None:
+    """Load the checkpoint of exactly that id; None where there is none, raises where it cannot be read."""
+    try:
+        row = store.checkpoints.get(name)
+    except UsageError:
+        return None
+    if row.id != name or not (home.checkpoints / row.path).is_dir():
+        return None
+    try:
+        return Weights(row.id, load_for_replies(home.checkpoints / row.path, settings.device, settings.dtype))
+    except CorruptCheckpoint as error:
+        raise MrClassicError(str(error)) from error

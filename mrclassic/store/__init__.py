@@ -10,6 +10,7 @@ from mrclassic.store.picks import Pick
 from mrclassic.store.runs import Alarm, Run, Sample
 from mrclassic.store.store import Store
 from mrclassic.store.trust import Trusted
+from mrclassic.store.votes import Tally, Vote
 
 __all__ = [
     "Alarm",
@@ -28,6 +29,8 @@ __all__ = [
     "Sample",
     "Store",
     "StoreError",
+    "Tally",
     "Tombstone",
     "Trusted",
+    "Vote",
 ]

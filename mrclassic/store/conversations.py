@@ -115,6 +115,11 @@ class Conversations:
             )
             # A retracted message names the pick that undid it, and that pick goes in the same stroke.
             self._db.run("UPDATE messages SET retracted = NULL WHERE conversation = ?", (conversation,))
+            # A comparison of checkpoints keeps the question in its own words.
+            self._db.run(
+                "DELETE FROM votes WHERE prompt IN (SELECT content FROM messages WHERE conversation = ?)",
+                (conversation,),
+            )
             self._db.run("DELETE FROM conversations WHERE id = ?", (conversation,))
             # The full-text index would keep the words until its next merge.
             self._db.run("INSERT INTO messages_fts (messages_fts) VALUES ('optimize')")

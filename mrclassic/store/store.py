@@ -16,6 +16,7 @@ from mrclassic.store.nights import Nights
 from mrclassic.store.picks import Picks
 from mrclassic.store.runs import Runs
 from mrclassic.store.trust import Trust
+from mrclassic.store.votes import Votes
 
 
 class Store:
@@ -33,6 +34,7 @@ class Store:
         self.tombstones = Tombstones(database)
         self.trust = Trust(database)
         self.ratings = Ratings(database)
+        self.votes = Votes(database)
 
     @classmethod
     def open(cls, home: Home) -> Store:

@@ -43,6 +43,27 @@ GROUPS = {
         "nights.plan",
         "app.help",
     ),
+    "models": (
+        "models.leave",
+        "models.across",
+        "models.compare",
+        "models.use",
+        "models.undo",
+        "models.mark",
+        "models.export",
+        "app.help",
+    ),
+    "compare": (
+        "compare.leave",
+        "compare.first",
+        "compare.second",
+        "compare.both",
+        "compare.neither",
+        "compare.next",
+        "compare.ask",
+        "compare.blind",
+        "app.help",
+    ),
     "list": ("list.leave", "chat.conversations", "chat.new", "app.help", "app.quit"),
 }
 KEPT = ("app.help", "app.quit")
