@@ -101,7 +101,7 @@ class ClassicApp(App[int]):
         self.call_later(self.action_quit)
 
     def action_help(self) -> None:
-        self.push_screen(Help(self.moved))
+        self.push_screen(Help(self.moved, getattr(self.screen, "PLACE", "")))
 
     def action_next_theme(self) -> None:
         """Lamplight or daylight."""

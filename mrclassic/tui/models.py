@@ -40,7 +40,7 @@ class Branch:
     def scores(self) -> str:
         """The main ones in short: what it knows by heart, and the mean of the levels that were measured."""
         levels = [score for name, score in self.metrics.items() if ":" in name]
-        book = self.metrics.get("book_recall")
+        book = self.metrics.get("book_recall", self.metrics.get("old_entries"))
         parts = [] if book is None else [f"book {book:.0%}"]
         return ", ".join([*parts, *([f"levels {fmean(levels):.0%}"] if levels else [])])
 

@@ -47,7 +47,8 @@ class Compare(Screen[None]):
         self.question = ""
         self.sides: tuple[Side, Side] | None = None
         """What is to be judged; None while it is being written."""
-        self.votes = 0
+        self.votes = self.same = 0
+        self._last = ""
         self._questions: list[str] = []
         self._names = models
         self._random = random.SystemRandom()
@@ -79,16 +80,17 @@ class Compare(Screen[None]):
     def action_next(self) -> None:
         """The next question; without one left the owner asks."""
         if self._questions:
-            self.put(self._questions.pop(0))
+            self.put(self._questions.pop(0), own=False)
         else:
             self.question, self.sides = "", None
             self._show("There is no question left that you have asked before; t asks one of your own.", "", "")
             self.action_ask()
 
     @work(group="answers", exclusive=True)
-    async def put(self, question: str) -> None:
+    async def put(self, question: str, own: bool = True) -> None:
         """Ask both, one after the other: the mind has one model at a time. They share a seed; nothing is shown before
-        both have answered, so that the time that one takes does not give it away."""
+        both have answered, so that the time that one takes does not give it away. Where both say the same there is
+        nothing to judge: that is counted, and unless the question is the owner's own the next one follows."""
         self.question, self.sides = question, None
         self._names = self.models if self._random.random() < 0.5 else (self.models[1], self.models[0])
         self._show(question, "…", "…")
@@ -104,6 +106,12 @@ class Compare(Screen[None]):
         finally:
             self.models = (self.models[1], self.models[0])  # who answered last is loaded: it begins next time
         first, second = (Side(name, said[name]) for name in self._names)
+        if first.text.strip() == second.text.strip():
+            self.same += 1
+            self._note("")
+            if not own:
+                self.action_next()
+                return
         self.sides = (first, second)
         self._show(question, first.text, second.text)
 
@@ -117,6 +125,12 @@ class Compare(Screen[None]):
             panel.border_title = f" {digit} " if self.blind else f" {digit}  {name} "
             panel.query_one(Static).update(visible(text.strip()) or ("" if waiting else "(says nothing)"))
             panel.scroll_home(animate=False)
+
+    def _note(self, last: str) -> None:
+        """The last vote, and how often there was nothing to judge."""
+        self._last = last or self._last
+        same = f"{self.same} times both said the same." if self.same else ""
+        self.query_one("#compare--note", Static).update("  ".join(filter(None, (self._last, same))))
 
     # Keys
 
@@ -137,7 +151,7 @@ class Compare(Screen[None]):
             self.say(f"The vote could not be stored: {error}", severity="error")
             return
         self.votes += 1
-        self.query_one("#compare--note", Static).update(_words(sides, choice, tally))
+        self._note(_words(sides, choice, tally))
         self.action_next()
 
     def action_blind(self) -> None:
@@ -175,4 +189,4 @@ def _words(sides: tuple[Side, Side], choice: Choice, tally: Tally) -> str:
     """The last vote with its names, and how it stands by now."""
     left, right = (side.checkpoint for side in sides)
     last = {"first": f"{left} was better", "second": f"{right} was better", "both": "both good", "neither": "neither"}
-    return f"{last[choice]}.  {left} {tally.better}, {right} {tally.worse}, equal {tally.equal}"
+    return f"{last[choice]}.  {left} {tally.better}, {right} {tally.worse}, equal {tally.equal}."
