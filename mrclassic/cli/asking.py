@@ -72,13 +72,14 @@ def connect(ctx: typer.Context, current: common.Session) -> MindClient:
 async def draw(
     client: MindClient, store: Store, prompt: int, chat: Chat, seed: int | None, best: Best | None = None
 ) -> Asked:
-    """Ask for candidates to the message `prompt` and store them as drawn; they are shown shuffled, duplicates last. With
-    `best` only the one that it names is shown and stored: what nobody saw was not turned down."""
+    """Ask for candidates to the message `prompt` and store them as drawn; they are shown shuffled, duplicates last.
+    With `best` only the one that it names is shown and stored: what nobody saw was not turned down."""
     from mrclassic.store import NewCandidate
     from mrclassic.tui.draw import shuffled
 
+    messages = [*store.preferences.context(prompt)]
     answer = await client.complete(
-        [*store.preferences.context(prompt)],
+        messages,
         n=chat.candidates,
         temperature=chat.temperature,
         top_p=chat.top_p,
@@ -86,7 +87,8 @@ async def draw(
         max_tokens=chat.max_tokens,
         seed=seed,
     )
-    places = shuffled(prompt, 1, len(answer.replies))
+    # The same seed gives the same candidates, in the same order.
+    places = shuffled(prompt if seed is None else seed, 1, len(answer.replies))
     shown = sorted(answer.replies, key=lambda reply: (reply.duplicate, places[reply.index]))
     if best is not None:
         shown = [shown[best(messages, [reply.text for reply in shown])]]

@@ -35,6 +35,8 @@ _PAUSES = (0.1, 0.5)
 class Options(TypedDict, total=False):
     """How candidates are drawn; what is left out is as the settings `chat.*` say."""
 
+    model: str | None
+    """A checkpoint by its id, which is loaded for this answer; left out: the one in use."""
     n: int
     temperature: float | None
     top_p: float | None

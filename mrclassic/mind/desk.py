@@ -9,14 +9,16 @@ from __future__ import annotations
 import gc
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from mrclassic.errors import MrClassicError
 from mrclassic.home import Home
 from mrclassic.lease import Lease
 from mrclassic.mind import weights
-from mrclassic.mind.parameters import ChatRequest
+from mrclassic.mind.parameters import ApiError, ChatRequest
 from mrclassic.mind.prompts import fit
+from mrclassic.mind.protocol import ALIAS
 from mrclassic.mind.replies import Draw, Piece
 from mrclassic.model.device import choose_device, give_back
 from mrclassic.model.engine import Engine, Event
@@ -87,8 +89,11 @@ class Desk:
         """Whether a night waits for the device that this holds."""
         return self._policy is not None and self._lease.wanted
 
-    def outdated(self) -> bool:
-        """Whether another checkpoint has come into use, or the weights were let go."""
+    def outdated(self, named: str | None = None) -> bool:
+        """Whether a request needs other weights than those that are here: it has `named` another checkpoint, another
+        has come into use, or the weights were let go."""
+        if named is not None:
+            return self._policy is None or named != self._checkpoint
         row = self._store.checkpoints.in_use()
         return self._policy is None or (row is not None and row.id != self._wanted)
 
@@ -99,7 +104,7 @@ class Desk:
             self._lease.demand()
         self._wanted = weights.wanted(self._store)
         try:
-            self._take(self._load())
+            self._take(self._with_room(lambda: weights.load(self._home, self._store, self._settings, self._wanted)))
         except MrClassicError as error:
             if self._policy is None:
                 self._lease.release()
@@ -108,21 +113,45 @@ class Desk:
         if self._notice:
             sys.stderr.write(f"{self._notice}\n")
 
-    def _load(self) -> weights.Weights:
-        """The checkpoint in use; where memory does not hold two, the present one is let go first."""
+    def _with_room(self, load: Callable[[], weights.Weights]) -> weights.Weights:
+        """What `load` reads; where memory does not hold two, the present weights are let go first."""
         try:
-            return weights.load(self._home, self._store, self._settings, self._wanted)
+            return load()
         except weights.NoRoomError as error:
             held = 0 if self._policy is None else sum(each.nbytes for each in self._policy.decoder.parameters())
             if error.short > held:
                 raise
         self._let_go()
-        return weights.load(self._home, self._store, self._settings, self._wanted)
+        return load()
 
     def _let_go(self) -> None:
         self._policy = self._engine = None
         gc.collect()
         give_back()
+
+    def exchange(self, name: str) -> None:
+        """Take up the checkpoint of that name until the next request wants another; no ancestor stands in for it.
+        Raises `ApiError` where there is none."""
+        if not self.outdated(name):
+            return
+        assert not self.busy, "weights change between replies"
+        row = weights.named(self._home, self._store, name)
+        if row is None:
+            raise ApiError(
+                f"There is no model {name!r} here; {ALIAS!r} is the one in use.",
+                status=404,
+                code="model_not_found",
+                param="model",
+            )
+        if self._policy is None:
+            self._lease.demand()
+        try:
+            self._take(self._with_room(lambda: weights.only(self._home, self._settings, row)))
+        except MrClassicError:
+            if self._policy is None:
+                self._lease.release()
+            raise
+        self._wanted = name
 
     def rest(self) -> None:
         """Let the weights and the device go; `renew` takes them again."""
@@ -164,8 +193,8 @@ class Desk:
         return pieces, done
 
     def _take(self, loaded: weights.Weights) -> None:
-        self._checkpoint, self._notice, self._policy = loaded.checkpoint, loaded.notice, loaded.policy
         self._engine = Engine(loaded.policy, slots=self._settings.mind.slots)
+        self._checkpoint, self._notice, self._policy = loaded.checkpoint, loaded.notice, loaded.policy
 
     @property
     def _running(self) -> Engine:

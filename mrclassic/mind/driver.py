@@ -155,20 +155,20 @@ class Driver:
         self._last = time.monotonic()
 
     async def _admit(self) -> None:
-        """Let the waiting requests in, unless new weights are to be taken up first, which waits for a pause."""
-        if await self._work(self.desk.outdated):
-            if self._active:
-                return
-            try:
-                await self._work(self.desk.renew)
-            except NoRoomError as error:  # there may be some when somebody asks again
-                for job in self._waiting:
-                    job.put(ApiError(str(error), status=503, kind="server_error", code="no_room"))
-                self._waiting.clear()
-                return
+        """Let the waiting requests in, in their order; one that needs other weights waits for a pause."""
         while self._waiting:
-            job = self._waiting.pop(0)
+            job = self._waiting[0]
+            if await self._work(partial(self.desk.outdated, job.asked.checkpoint)):
+                if self._active:
+                    return
+                if job.asked.checkpoint is None and not await self._renew():
+                    return
+            if self._waiting[:1] != [job]:
+                continue  # its client left meanwhile
+            self._waiting.pop(0)
             try:
+                if job.asked.checkpoint is not None:
+                    await self._work(partial(self.desk.exchange, job.asked.checkpoint))
                 admitted = await self._work(partial(self.desk.admit, job.number, job.asked, job.seed))
             except Exception as error:  # noqa: BLE001 - a request that cannot be read must not end the others
                 job.put(_refused(error))
@@ -180,6 +180,17 @@ class Driver:
                 continue
             self._active[job.number] = job
             job.admitted.set_result(admitted)
+
+    async def _renew(self) -> bool:
+        """Take up the checkpoint in use; where there is no room for it all who wait are told, and may ask again."""
+        try:
+            await self._work(self.desk.renew)
+        except NoRoomError as error:
+            for job in self._waiting:
+                job.put(ApiError(str(error), status=503, kind="server_error", code="no_room"))
+            self._waiting.clear()
+            return False
+        return True
 
     async def _work(self, task: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._thread, task)

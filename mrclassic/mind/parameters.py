@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from mrclassic.mind.protocol import well_formed
+from mrclassic.mind.protocol import ALIAS, well_formed
 
 BODY_LIMIT = 4 * 1024 * 1024
 """Bytes of a request body. The longest context any of our models reads is far below a hundredth of this."""
@@ -86,6 +86,11 @@ class ChatRequest:
     max_tokens: int
     stop: tuple[str, ...]
     distinct: bool
+
+    @property
+    def checkpoint(self) -> str | None:
+        """The checkpoint that it names; None where it asks for the one in use."""
+        return None if self.model in (None, "", ALIAS) else self.model
 
 
 def read_request(body: bytes, defaults: Defaults) -> ChatRequest:

@@ -28,13 +28,6 @@ def make_app(driver: Driver, defaults: Defaults, leave: Callable[[], None] | Non
 
     async def completions(request: Request) -> Response:
         asked = read_request(await _body(request), defaults)
-        if asked.model not in (None, "", ALIAS, driver.desk.checkpoint):
-            raise ApiError(
-                f"There is no model {asked.model!r} here; {ALIAS!r} is the one in use.",
-                status=404,
-                code="model_not_found",
-                param="model",
-            )
         job = driver.submit(asked)
         watch = asyncio.create_task(_watch(request, driver, job))
         try:

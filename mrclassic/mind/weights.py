@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mrclassic.errors import MrClassicError
+from mrclassic.errors import MrClassicError, UsageError
 from mrclassic.home import Home
 from mrclassic.mind.protocol import NOTHING_HATCHED
 from mrclassic.model.checkpoint import load_for_replies
@@ -74,3 +74,21 @@ def _check(row: Checkpoint, settings: Settings) -> None:
             "other programs, or choose a smaller model with `mrclassic model use`.",
             need - free,
         )
+
+
+def named(home: Home, store: Store, name: str) -> Checkpoint | None:
+    """The checkpoint of exactly that id; None where there is none."""
+    try:
+        row = store.checkpoints.get(name)
+    except UsageError:
+        return None
+    return row if row.id == name and (home.checkpoints / row.path).is_dir() else None
+
+
+def only(home: Home, settings: Settings, row: Checkpoint) -> Weights:
+    """Load that checkpoint and no other. Raises where it cannot be read, and `NoRoomError` where it would not fit."""
+    _check(row, settings)
+    try:
+        return Weights(row.id, load_for_replies(home.checkpoints / row.path, settings.device, settings.dtype))
+    except CorruptCheckpoint as error:
+        raise MrClassicError(str(error)) from error

@@ -13,6 +13,7 @@ from mrclassic.store.ratings import Rating
 from mrclassic.store.runs import Alarm, Run, Sample
 from mrclassic.store.store import Store
 from mrclassic.store.trust import Trusted
+from mrclassic.store.votes import Tally, Vote
 
 __all__ = [
     "Alarm",
@@ -34,6 +35,8 @@ __all__ = [
     "Sample",
     "Store",
     "StoreError",
+    "Tally",
     "Tombstone",
     "Trusted",
+    "Vote",
 ]

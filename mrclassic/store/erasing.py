@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from mrclassic.book import Entry
 from mrclassic.store.connection import BUSY_SECONDS, Database, StoreError
@@ -27,11 +27,12 @@ class Rows:
     candidates: tuple[int, ...] = ()
     preferences: tuple[int, ...] = ()
     samples: tuple[int, ...] = ()
+    votes: tuple[int, ...] = ()
     touched: tuple[int, ...] = ()
     """Conversations that stay, and lose their title, draft or instructions where these hold it."""
 
     def __bool__(self) -> bool:
-        return any((self.messages, self.conversations, self.candidates, self.preferences, self.samples, self.touched))
+        return any(getattr(self, each.name) for each in fields(self))
 
 
 class Erasing:
@@ -77,6 +78,11 @@ class Erasing:
         kept += [row for row, text in self._texts("SELECT id, detail FROM samples") if any(map(holds, _strings(text)))]
         return sorted({*kept})
 
+    def votes(self, holds: Holds) -> list[int]:
+        """The comparisons of checkpoints in which it was asked or answered: they keep the words themselves."""
+        said = (self._holding(f"SELECT id, {part} FROM votes", holds) for part in _COMPARED)  # noqa: S608 - our own
+        return sorted({row for found in said for row in found})
+
     def conversations(self, holds: Holds) -> list[int]:
         """Those whose title, draft or instructions hold it."""
         parts = (f"SELECT id, {part} FROM conversations" for part in _PARTS)  # noqa: S608 - names of our own
@@ -106,6 +112,7 @@ class Erasing:
             ("candidates", rows.candidates),
             ("imported_preferences", rows.preferences),
             ("samples", rows.samples),
+            ("votes", rows.votes),
         ):
             for row in ids:
                 self._db.run(f"DELETE FROM {table} WHERE id = ?", (row,))  # noqa: S608 - names of our own
@@ -147,6 +154,7 @@ class Erasing:
 
 
 _PARTS = ("title", "draft", "system")
+_COMPARED = ("prompt", "first_text", "second_text")
 
 
 def _hash(text: str) -> str:

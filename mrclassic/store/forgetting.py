@@ -111,6 +111,7 @@ def find(store: Store, home: Home, kind: Kind, name: str) -> Found:
             candidates=tuple(erasing.candidates(holds)) if kind == "text" else (),
             preferences=tuple(erasing.preferences(holds)) if kind == "text" else (),
             samples=tuple(erasing.samples(holds)),
+            votes=tuple(erasing.votes(holds)),
             touched=tuple(sorted(({*erasing.conversations(holds)} | {*unnamed}) - {*whole})),
         ),
         entries=entries,

@@ -210,12 +210,28 @@ def what_taste_learns_from(db: sqlite_utils.Database) -> None:
     )
 
 
+def votes(db: sqlite_utils.Database) -> None:
+    """Which of two checkpoints the owner found better at a question."""
+    db.execute(
+        """
+        CREATE TABLE votes (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            prompt TEXT NOT NULL, first TEXT NOT NULL, second TEXT NOT NULL,
+            first_text TEXT NOT NULL, second_text TEXT NOT NULL,
+            choice TEXT NOT NULL CHECK (choice IN ('first', 'second', 'both', 'neither')),
+            blind INTEGER NOT NULL CHECK (blind IN (0, 1)), created TEXT NOT NULL
+        )"""
+    )
+    db.execute("CREATE INDEX votes_pair ON votes (first, second)")
+
+
 MIGRATIONS: tuple[Callable[[sqlite_utils.Database], None], ...] = (
     first,
     content_of_plugins,
     undone_uses,
     search_by_beginnings,
     what_taste_learns_from,
+    votes,
 )
 
 

@@ -20,6 +20,7 @@ from mrclassic.store.queues import Queues
 from mrclassic.store.ratings import Ratings
 from mrclassic.store.runs import Runs
 from mrclassic.store.trust import Trust
+from mrclassic.store.votes import Votes
 
 
 class Store:
@@ -40,6 +41,7 @@ class Store:
         self.trust = Trust(database)
         self.ratings = Ratings(database)
         self.preferences = Preferences(database, self.conversations, self.candidates, self.picks, self.ratings)
+        self.votes = Votes(database)
 
     @classmethod
     def open(cls, home: Home) -> Store:

@@ -10,10 +10,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mrclassic import lease
+from mrclassic.book import load as load_book
 from mrclassic.errors import MrClassicError, UsageError
 from mrclassic.tui import memory, shelf
 from mrclassic.tui.draw import Draw, restored
 from mrclassic.tui.memory import Memory
+from mrclassic.tui.models import Branch, Side, tree
 from mrclassic.tui.nights import Listed, listed
 from mrclassic.tui.review import Review
 from mrclassic.tui.tonight import Tonight, Watcher
@@ -22,7 +24,8 @@ from mrclassic.tui.widgets.history import Line
 
 if TYPE_CHECKING:
     from mrclassic.home import Home
-    from mrclassic.store import Pick, Store
+    from mrclassic.store import Pick, Store, Tally
+    from mrclassic.store.votes import Choice
 
 LISTED = 100
 """Conversations listed at first, and with each step further down."""
@@ -314,6 +317,25 @@ class Desk:
         if self._watcher is None:
             self._watcher = Watcher(self.home, self.store)
         return self._watcher.look()
+
+    def lineage(self) -> tuple[Branch, ...]:
+        """Every checkpoint, as the tree shows it."""
+        return tree(self.store, self.home)
+
+    def questions(self, one: str, other: str) -> list[str]:
+        """At what two checkpoints can be compared: what the owner asked, newest first, then his book; what they have
+        been compared at already comes last."""
+        asked = self.store.votes.questions()
+        book = [entry.turns[0].user for entry in load_book(self.home.book) if len(entry.turns) == 1]
+        voted = self.store.votes.voted(one, other)
+        return sorted(dict.fromkeys([*asked, *book]), key=lambda question: question in voted)
+
+    def vote(self, question: str, sides: tuple[Side, Side], choice: Choice, blind: bool) -> Tally:
+        """Store a vote; returns how the one on the left fares against the other by now."""
+        left, right = sides
+        votes = self.store.votes
+        votes.add(question, left.checkpoint, right.checkpoint, left.text, right.text, choice, blind=blind)
+        return votes.tally(left.checkpoint, right.checkpoint)
 
     def request(self, kind: str, **payload: object) -> int:
         """Leave a request for the service; returns its number."""

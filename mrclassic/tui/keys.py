@@ -44,6 +44,8 @@ PLACES = {
     "find": "In the search above it",
     "nights": "On the page of the nights",
     "picks": "On the page of the picks",
+    "models": "On the page of the models",
+    "compare": "While two models are compared",
 }
 
 KEYS = (
@@ -57,11 +59,12 @@ KEYS = (
     Key("chat.wake", "f5", "screen.wake", "", "Wake the model again after a failure"),
     Key("chat.lesson", "f6", "screen.lesson", "lesson", "Learn the picks that wait, now", priority=True),
     Key("chat.nights", "f7", "screen.nights", "nights", "The night that runs, and all reports", priority=True),
+    Key("chat.models", "f12", "screen.models", "models", "The models, and where each came from", priority=True),
     Key("chat.undo", "f8", "screen.undo", "", "Take back the last pick, from anywhere"),
     Key(
         "chat.practise", "f11", "screen.practise", "practice", "Be asked, question after question; stop", priority=True
     ),
-    Key("chat.rate", "f12", "screen.rate", "rate", "Say how good this conversation is", priority=True),
+    Key("chat.rate", "ctrl+r", "screen.rate", "rate", "Say how good this conversation is (or /rate)", priority=True),
     Key("chat.older", "pageup", "screen.older", "", "Scroll the history up", priority=True),
     Key("chat.newer", "pagedown", "screen.newer", "", "Scroll the history down", priority=True),
     *(Key(f"candidates.pick_{n}", str(n), f"pick({n})", "", f"Pick answer {n}") for n in range(1, 10)),
@@ -127,6 +130,23 @@ KEYS = (
     Key("nights.pause", "p", "screen.steer('pause')", "pause", "No night until you resume; the one that runs saves"),
     Key("nights.resume", "r", "screen.steer('resume')", "resume", "Let nights start again"),
     Key("nights.stop", "s", "screen.steer('stop')", "stop", "End the night that runs; what it did is saved"),
+    Key("models.leave", "escape,q,f12", "app.pop_screen", "back", "Back to the chat"),
+    Key("models.compare", "c", "screen.compare", "compare", "Compare with the model in use, or with the marked one"),
+    Key("models.mark", "m,space", "screen.mark", "mark", "Mark the one that others are compared with"),
+    Key("models.use", "u", "screen.use", "use", "Let this model answer from now on"),
+    Key("models.undo", "z,backspace", "screen.undo", "undo", "Back to the model that answered before"),
+    Key("models.export", "x", "screen.export", "export", "Write this model into a folder, for other programs"),
+    Key("models.across", "tab", "screen.across", "page", "From the tree to the page, and back", priority=True),
+    Key("models.older", "pageup", "screen.page(-1)", "", "Scroll the page up", priority=True),
+    Key("models.newer", "pagedown", "screen.page(1)", "", "Scroll the page down", priority=True),
+    Key("compare.leave", "escape,q", "screen.leave", "back", "Back to the models"),
+    Key("compare.first", "1,left", "screen.vote('first')", "left", "The first answer is better"),
+    Key("compare.second", "2,right", "screen.vote('second')", "right", "The second answer is better"),
+    Key("compare.both", "3,b", "screen.vote('both')", "both", "Both are good"),
+    Key("compare.neither", "0,n", "screen.vote('neither')", "neither", "Neither is good"),
+    Key("compare.next", "s", "screen.next", "skip", "Another question, without a vote"),
+    Key("compare.blind", "v", "screen.blind", "names", "Say who answers, or no longer"),
+    Key("compare.ask", "t,tab", "screen.ask", "your question", "Ask both a question of your own"),
     Key("nights.plan", "t", "screen.plan", "plan", "What a night would do now, and what it would cost"),
 )
 

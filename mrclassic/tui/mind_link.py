@@ -91,6 +91,23 @@ class MindLink:
             raise
         return notice
 
+    async def say(self, checkpoint: str, question: str, seed: int) -> str:
+        """What a checkpoint answers to a question, by the owner's settings. Raises `MindError`."""
+        chat = self._settings.chat
+        await self._rouse()
+        client = await self._connect()
+        answer = await client.complete(
+            [{"role": "user", "content": question}],
+            model=checkpoint,
+            n=1,
+            temperature=chat.temperature,
+            top_p=chat.top_p,
+            top_k=chat.top_k,
+            max_tokens=chat.max_tokens,
+            seed=seed,
+        )
+        return answer.replies[0].text
+
     def doze(self) -> None:
         """Leave the model asleep until something is asked."""
         self._become(RESTING)

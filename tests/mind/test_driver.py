@@ -14,6 +14,7 @@ from mrclassic.mind.parameters import ApiError, ChatRequest, Defaults, read_requ
 from mrclassic.model.engine import Event
 from mrclassic.model.template import compiled
 from mrclassic.settings import load
+from mrclassic.store import Store
 
 
 def asked(**given: object) -> ChatRequest:
@@ -101,5 +102,37 @@ async def test_idleness_counts_from_the_last_reply(driver: Driver) -> None:
     assert 0 <= driver.idle_seconds < 0.5
     await asyncio.sleep(0.05)
     assert driver.idle_seconds >= 0.05
+    driver.stop()
+    await running
+
+
+async def test_a_request_may_name_a_checkpoint_and_the_others_wait_for_the_change(driver: Driver) -> None:
+    home = driver.desk._home
+    babies.hatch(home, "other", parent="baby-1", seed=1)
+    with Store.open(home) as store:
+        store.checkpoints.use("baby-1")
+    names = (None, "other", "mr-classic", "baby-1", "other", "no-such")
+    running = asyncio.create_task(driver.run())
+    jobs = [driver.submit(asked(model=name, max_tokens=4, seed=3, temperature=1.0)) for name in names]
+    said = [await text(job) for job in jobs[:-1]]
+    assert [job.admitted.result().checkpoint for job in jobs[:-1]] == ["baby-1", "other", "baby-1", "baby-1", "other"]
+    assert said[0] == said[2] == said[3] != said[1] == said[4]
+    with pytest.raises(ApiError, match="no model 'no-such'") as caught:
+        await text(jobs[-1])
+    assert caught.value.status == 404
+    last = driver.submit(asked(max_tokens=4, seed=3, temperature=1.0))
+    assert await text(last) == said[0]
+    driver.stop()
+    await running
+
+
+async def test_no_ancestor_stands_in_for_a_checkpoint_that_is_named(driver: Driver) -> None:
+    folder = babies.hatch(driver.desk._home, "other", parent="baby-1", seed=1)
+    weights = next(folder.glob("*.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:100])
+    running = asyncio.create_task(driver.run())
+    job = driver.submit(asked(model="other", max_tokens=3))
+    with pytest.raises(ApiError, match=weights.name):
+        await text(job)
     driver.stop()
     await running

@@ -71,7 +71,7 @@ async def test_the_list_the_page_and_its_curves(home: Home, size: tuple[int, int
 async def test_where_there_is_no_night_or_no_report_the_page_says_so(home: Home) -> None:
     async with seat(home) as here:
         await here.pilot.press("f7")
-        await here.until(lambda: "no night yet" in here.app.screen.query_one(Markdown).source, "the sentence")
+        await here.until(lambda: "no night yet" in str(here.app.screen.query_one("#now--plan").content), "the sentence")
         await here.pilot.press("escape")
         keep(home, 1, page=False)
         with Store.open(home) as store:

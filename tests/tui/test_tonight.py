@@ -193,8 +193,15 @@ async def test_a_night_that_cannot_begin_says_why(home: Home) -> None:
         await here.until(lambda: "mrclassic hatch" in here.toasts, "the reason")
 
 
-async def test_a_service_is_asked(home: Home, services: Services) -> None:
-    services.start(POLITE)
+@pytest.fixture
+def service(home: Home) -> Iterator[None]:
+    process = Services(home.ensure()).start(POLITE)
+    yield
+    process.terminate()
+    process.communicate()
+
+
+async def test_a_service_is_asked(home: Home, service: None) -> None:
     async with seat(home) as here:
         await here.pilot.press("f7", "n")
         await here.until(lambda: "The service starts the night" in here.toasts, "the start")

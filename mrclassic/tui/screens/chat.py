@@ -233,6 +233,14 @@ class ChatScreen(Commanding):
         else:
             self.say(f"Rated {stars(score)}" if score else "No longer rated.", timeout=3)
 
+    def action_models(self) -> None:
+        """The checkpoints, and where each came from."""
+        if not self.opened:
+            return
+        from mrclassic.tui.screens.models import Models
+
+        self.app.push_screen(Models(self.desk, self.thread, self.home, self.settings, self.mind))
+
     def action_conversations(self) -> None:
         """Show the list and go there, or hide it."""
         self._choose_list(not self.side.display)

@@ -32,14 +32,16 @@ class Help(ModalScreen[None]):
 
     BINDINGS: ClassVar = [Binding("escape,enter,f1,q,question_mark", "app.pop_screen", "Close", show=False)]
 
-    def __init__(self, moved: Mapping[str, str]) -> None:
+    def __init__(self, moved: Mapping[str, str], place: str = "") -> None:
+        """`place` is where it was asked for: its keys come first."""
         super().__init__()
         self._moved = moved
+        self._places = sorted(PLACES.items(), key=lambda each: each[0] != place)
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="help"):
             yield Static(PROLOGUE, classes="help--prologue", markup=False)
-            for place, title in PLACES.items():
+            for place, title in self._places:
                 yield Static(title, classes="help--title", markup=False)
                 yield Static(self._table([key for key in KEYS if key.place == place]))
             yield Static(

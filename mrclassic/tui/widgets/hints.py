@@ -78,6 +78,27 @@ GROUPS = {
         "nights.plan",
         "app.help",
     ),
+    "models": (
+        "models.leave",
+        "models.across",
+        "models.compare",
+        "models.use",
+        "models.undo",
+        "models.mark",
+        "models.export",
+        "app.help",
+    ),
+    "compare": (
+        "compare.leave",
+        "compare.first",
+        "compare.second",
+        "compare.both",
+        "compare.neither",
+        "compare.next",
+        "compare.ask",
+        "compare.blind",
+        "app.help",
+    ),
 }
 KEPT = ("app.help", "app.quit")
 """Shown at any width; with these two everything else can be found."""
