@@ -11,15 +11,16 @@ from functools import cached_property
 from hashlib import blake2b
 from typing import Literal
 
-Kind = Literal["candidate", "typed", "edited"]
+Kind = Literal["candidate", "typed", "edited", "imported"]
 FOLDS = 5
 
 
 @dataclass(frozen=True)
 class Choice:
     """`prompt` is the conversation as (role, words), `replies` differ from each other, `winner` is the place of the
-    preferred one. Typed, it stands beside all that were shown; edited, beside the reply that it was made from. `pick`
-    is the store's number for it. Raises ValueError where nothing was chosen between."""
+    preferred one. Typed, it stands beside all that were shown; edited, beside the reply that it was made from;
+    imported, somebody chose it elsewhere. `pick` is the store's number for it. Raises ValueError where nothing was
+    chosen between."""
 
     prompt: tuple[tuple[str, str], ...]
     replies: tuple[str, ...]
@@ -41,7 +42,8 @@ class Choice:
     @property
     def drawn(self) -> bool:
         """Whether the model itself said the preferred reply: how well taste is known is judged by these alone, because
-        what a person wrote is told from what a small model says without any taste."""
+        what a person wrote is told from what a small model says without any taste, and what was chosen elsewhere may
+        be another's."""
         return self.kind == "candidate"
 
     @cached_property

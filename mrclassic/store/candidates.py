@@ -66,14 +66,6 @@ class Candidates:
         rows = self._db.rows(f"{_CANDIDATE} WHERE c.draw = {last} ORDER BY c.shown", (prompt,))
         return [_candidate(row) for row in rows]
 
-    def drawn_with(self, candidate: int) -> list[Candidate]:
-        """The whole draw that a candidate belongs to, in the order shown."""
-        one = "(SELECT draw FROM candidates WHERE id = ?)"
-        return [
-            _candidate(row)
-            for row in self._db.rows(f"{_CANDIDATE} WHERE c.draw = {one} ORDER BY c.shown", (candidate,))
-        ]
-
     def beside(self, pick: Pick) -> list[Candidate]:
         """What was shown when a choice was made, in that order: the draw of its candidate, else the last before it."""
         draw = self._db.value("SELECT draw FROM candidates WHERE id = ?", (pick.candidate,))

@@ -13,40 +13,26 @@ from typing import TYPE_CHECKING
 from mrclassic.choices import Choice, choice
 from mrclassic.evidence import Evidence
 from mrclassic.home import Home
-from mrclassic.store import curation
 from mrclassic.store.learnt import MANIFEST
-from mrclassic.store.picks import Pick
 
 if TYPE_CHECKING:
     from mrclassic.store import Store
 
-_ALL = 10**9
-
 
 def choices(store: Store) -> list[Choice]:
-    """All choices that stand, oldest first: a pick against the rest of its draw, a typed reply against all that were
-    shown last, an edited one against the candidate it was made from."""
-    found = []
-    for pick in store.picks.replies(_ALL):
-        others = _others(store, pick)
-        if pick.text.strip() and others:
-            entry = curation.entry_for(store, pick.prompt, pick.text)
-            prompt = [(str(said["role"]), str(said["content"])) for said in entry.prompt]
-            made = choice(prompt, pick.text, others, pick.kind, pick.id)  # type: ignore[arg-type]
-            if made is not None:
-                found.append(made)
-    return sorted(found, key=lambda each: each.pick or 0)
-
-
-def _others(store: Store, pick: Pick) -> list[str]:
-    if pick.kind == "edited" and pick.candidate is not None:
-        origin = store.candidates.get(pick.candidate)
-        shown = [origin] if origin else []
-    elif pick.candidate is not None:
-        shown = store.candidates.drawn_with(pick.candidate)
-    else:
-        shown = store.candidates.for_prompt(pick.prompt)
-    return [each.text for each in shown if each.text.strip() != pick.text.strip()]
+    """All choices that stand, the owner's own oldest first, then those that came from elsewhere."""
+    found = (
+        choice(
+            [(said["role"], said["content"]) for said in each.messages],
+            each.chosen,
+            each.rejected,
+            each.kind,  # type: ignore[arg-type]  # one of the same words
+            each.pick,
+        )
+        for each in store.preferences.all()
+        if each.chosen.strip()
+    )
+    return [made for made in found if made is not None]
 
 
 @dataclass(frozen=True)
@@ -74,7 +60,7 @@ def newest(home: Home) -> Path | None:
 def standing(store: Store, home: Home) -> Taste:
     """Why taste is on or off, and how it agrees with the owner's last picks; picks that were undone do not count."""
     path = newest(home)
-    numbers = [pick.id for pick in store.picks.replies(_ALL)]
+    numbers = [pick.id for pick in store.picks.choices()]
     if path is None:
         return Taste(
             False, "Your taste was not learned yet; `mrclassic train reward-model` does it.", since=len(numbers)

@@ -93,9 +93,13 @@ class Review:
 
     def why(self) -> str:
         """Whether taste is a reward, and why; how well it agrees with the last picks."""
-        count = sum(1 for _ in self._store.picks.choices())
-        choices = "1 choice" if count == 1 else f"{count:,} choices"
-        return f"Taste is off: no reward model was made of your {choices} yet."
+        from mrclassic.store import tasting
+
+        taste = tasting.standing(self._store, self._home)
+        agreed = f"It agreed with {taste.agreed} of the last {taste.compared} picks it had not seen."
+        since = "1 pick was made since." if taste.since == 1 else f"{taste.since:,} picks were made since."
+        told = (taste.why, agreed if taste.compared else "", since if taste.since and taste.evidence else "")
+        return " ".join(filter(None, told))
 
     def sheet(self, prompt: int) -> Sheet:
         """One question with what was shown, what was chosen, and what was said before it."""

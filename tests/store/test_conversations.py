@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mrclassic.errors import UsageError
 from mrclassic.home import Home
-from mrclassic.store import Store, curation
+from mrclassic.store import Store, curation, forgetting
 
 if TYPE_CHECKING:
     from conftest import Talk
@@ -120,7 +120,7 @@ def test_what_no_index_knows_is_read_among_the_newest(store: Store, talk: Talk) 
     assert [hit.message for hit in store.conversations.literally("好", newest=1)] == [new.id]
 
 
-def test_a_fork_is_a_conversation_of_its_own(store: Store, talk: Talk) -> None:
+def test_a_fork_is_a_conversation_of_its_own(home: Home, store: Store, talk: Talk) -> None:
     first = talk.ask("one")
     reply = store.conversations.add(first.conversation, first.id, "assistant", "1", origin="candidate", checkpoint="c1")
     store.conversations.instruct(first.conversation, "Be brief.")
@@ -133,7 +133,7 @@ def test_a_fork_is_a_conversation_of_its_own(store: Store, talk: Talk) -> None:
         ("assistant", "1", "candidate", "c1"),
     ]
     assert [message.parent for message in copied] == [None, copied[0].id]
-    store.conversations.delete(first.conversation)
+    forgetting.forget(store, home, forgetting.find(store, home, "conversation", str(first.conversation)))
     assert store.conversations.messages(fork.id) == copied
     assert after.id not in [message.id for message in copied]
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mrclassic.store import Store, Tally
+from mrclassic.home import Home
+from mrclassic.store import Store, Tally, forgetting
 
 if TYPE_CHECKING:
     from mrclassic.store.votes import Choice
@@ -33,7 +34,7 @@ def test_the_tally_does_not_depend_on_who_stood_where(store: Store, votes: list[
     assert store.votes.tally("a", "c").votes == 0
 
 
-def test_what_was_asked_comes_once_newest_first_and_goes_with_its_conversation(store: Store) -> None:
+def test_what_was_asked_comes_once_newest_first_and_goes_with_its_conversation(home: Home, store: Store) -> None:
     conversations = []
     for question in ("Hello.", "Who are you?", "Hello."):
         conversation = store.conversations.create().id
@@ -44,6 +45,6 @@ def test_what_was_asked_comes_once_newest_first_and_goes_with_its_conversation(s
     (vote,) = store.votes.newest()
     assert (vote.first_text, vote.choice, vote.blind) == ("I.", "first", False)
     assert store.votes.voted("b", "a") == {"Who are you?"}
-    store.conversations.delete(conversations[1])
+    forgetting.forget(store, home, forgetting.find(store, home, "conversation", str(conversations[1])))
     assert store.votes.newest() == []
     assert store.votes.questions() == ["Hello."]

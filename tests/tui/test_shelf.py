@@ -8,7 +8,7 @@ import pytest
 from tui.seats import Seat, seat
 
 from mrclassic.home import Home
-from mrclassic.store import Message, Store
+from mrclassic.store import Message, Store, forgetting
 from mrclassic.tui.app import ClassicApp
 
 
@@ -145,7 +145,8 @@ async def test_the_conversation_that_was_open_is_open_again(home: Home) -> None:
     async with seat(home) as here:
         assert here.texts[:1] == ["about older"]
     with Store.open(home) as store:
-        store.conversations.delete(store.conversations.list()[1].id)
+        meant = str(store.conversations.list()[1].id)
+        forgetting.forget(store, home, forgetting.find(store, home, "conversation", meant))
     async with seat(home) as here:
         assert here.texts[:1] == ["about newer"], "what was open is gone, so the last one"
 
