@@ -76,6 +76,7 @@ class Load:
     drawn: int = 0
     reference: bool = False
     moving: bool = False  # the reference
+    networks: int = 1  # that learn beside each other
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,7 @@ def needs(shape: Shape, fit: Fit, load: Load, place: Place) -> tuple[Need, ...]:
     shared = fit.lora is not None and place.read == place.compute
     reference = 0 if not load.reference else (learned * load.moving if fit.lora else all_) * size
     slots = min(SLOTS, rounded(load.drawn)) if load.drawn else 0
+    other = all_ * size + learned * size + 2 * (learned * 4 + moments)  # with its gradients, and to go back to
     found = [
         Need("the libraries", _RUNTIME.get(place.device, _RUNTIME["cpu"]), "always"),
         Need("the checkpoint as read", 0 if shared else all_ * place.read, "always"),
@@ -168,6 +170,7 @@ def needs(shape: Shape, fit: Fit, load: Load, place: Place) -> tuple[Need, ...]:
         Need("optimizer", moments, "always"),
         Need("reference", reference, "always"),
         Need("state to go back to", learned * 4 + moments, "always"),
+        Need("the other network", (load.networks - 1) * other, "always"),
         Need("key-value cache", _cache(slots, shape, load.width, size), "drawing"),
         Need("drawing tokens", _drawing(slots, shape, size), "drawing"),
         Need("activations", tokens * _kept(shape, fit, load.width, place), "passes"),

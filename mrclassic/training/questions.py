@@ -90,7 +90,7 @@ class Warming:
     warm: int
     max_new: int
     answer_max_new: int
-    learning_rate: float = 7e-4  # that of book training
+    learning_rate: float = 2e-3  # between that of hatching and that of book training
     warmup: int = 10
     replay_weight: float = 1.0
 

@@ -56,7 +56,7 @@ class Settings:
     question_max_new: int = 24  # tokens of a question; "What is 123 + 456?" takes 12
     form: Form = "edge"
     networks: int = 1  # 2: the questioner is a network of its own, and nothing of it is kept
-    warm: int = 300  # supervised updates at most, to open a domain that it cannot ask about yet
+    warm: int = 400  # supervised updates at most, to open a domain that it cannot ask about yet
     learning_rate: float = 1e-4
     warmup: int = 20
     clip_low: float = 0.2
