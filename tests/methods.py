@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import choosers
 import micro
@@ -76,15 +77,20 @@ def _play_step(state: State) -> StepReport:
     return selfplay.step(state, items(state, Bandit(["1"]), 2), REWARDS, PLAY, lambda: replay(state)).report
 
 
+@cache
+def pairs() -> list[dpo.Pair]:
+    return dpo.pairs(micro.policy(), PICKS)
+
+
 def dpo_start(dtype: torch.dtype, settings: dpo.Settings = DPO) -> State:
     policy = micro.policy()
     state = dpo.start(policy, settings, dtype)
-    dpo.freeze(state, dpo.pairs(policy, PICKS), settings)
+    dpo.freeze(state, pairs(), settings)
     return state
 
 
 def dpo_step(state: State, settings: dpo.Settings = DPO) -> StepReport:
-    return dpo.step(state, dpo.pairs(state.trainee.policy, PICKS), settings, 10, lambda: replay(state))
+    return dpo.step(state, pairs(), settings, 10, lambda: replay(state))
 
 
 METHODS = {
