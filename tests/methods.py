@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 
 import choosers
 import micro
@@ -142,15 +143,20 @@ def _opened_step(state: State) -> StepReport:
     return _play_step(state)
 
 
+@cache
+def pairs() -> list[dpo.Pair]:
+    return dpo.pairs(micro.policy(), PICKS)
+
+
 def dpo_start(dtype: torch.dtype, settings: dpo.Settings = DPO) -> State:
     policy = micro.policy()
     state = dpo.start(policy, settings, dtype)
-    dpo.freeze(state, dpo.pairs(policy, PICKS), settings)
+    dpo.freeze(state, pairs(), settings)
     return state
 
 
 def dpo_step(state: State, settings: dpo.Settings = DPO) -> StepReport:
-    return dpo.step(state, dpo.pairs(state.trainee.policy, PICKS), settings, 10, lambda: replay(state))
+    return dpo.step(state, pairs(), settings, 10, lambda: replay(state))
 
 
 METHODS = {

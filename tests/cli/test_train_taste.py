@@ -26,13 +26,6 @@ def test_few_picks_are_learned_from_told_and_not_let_into_training(tmp_path: Pat
     assert 0 <= facts["low"] <= facts["top1"] <= facts["high"] <= 1
     assert facts["curve"][-1] == {"share": 1.0, "choices": 24, "top1": facts["top1"]}
     assert (home.taste / facts["taste"] / "mrclassic.json").is_file()
-    words = ("train", "grpo", "--task", "arithmetic:1", "--reward", "correct", "--reward", "taste=0.2", "--steps", "1")
-    code, _, narration = mrclassic(home.root, *words)
-    assert code == 3
-    assert "there are 30 picks among the model's own replies, and 200 are needed" in narration
-    code, facts, _ = mrclassic(home.root, "train", "dpo", "--loss", "ipo", "--plan", "--json")
-    assert code == 0
-    assert "32 pairs an update by the ipo loss" in facts["update"]
     assert mrclassic(home.root, "train", "dpo", "--loss", "hinge")[0] == 2
     assert mrclassic(home.root, "ask", "Hello.", "--best-of", "3", "-n", "2")[0] == 2
 

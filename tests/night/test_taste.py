@@ -26,11 +26,15 @@ from mrclassic.tasks import arithmetic
 PROMPT = [{"role": "user", "content": "What of it?"}]
 
 
+def workplace(home: Home, store: Store) -> Workplace:
+    return Workplace(home, load(home, nights.SETTINGS), store, lambda words: None)
+
+
 def learned(folder: Path, picks: list[Choice]) -> tuple[Home, Evidence]:
     home = nights.hatch(folder)
     choosers.pick_all(home, picks)
     with Store.open(home) as store:
-        work = Workplace(home, load(home, nights.SETTINGS), store, lambda words: None)
+        work = workplace(home, store)
         return home, tasting.learn(work).evidence
 
 
@@ -51,7 +55,7 @@ def test_taste_is_a_reward_among_others(home: Home, monkeypatch: pytest.MonkeyPa
     nights.small(monkeypatch)
     monkeypatch.setattr(drill, "ITEMS", 6)
     with Store.open(home) as store:
-        work = Workplace(home, load(home, nights.SETTINGS), store, lambda words: None)
+        work = workplace(home, store)
         arms = work.arms(["arithmetic:1"])
         _, own = work.rewards(["correct", "taste"], arms)
         assert (own.name, own.weight, own.decides) == ("taste", 0.3, False)
@@ -81,6 +85,8 @@ def test_where_the_evidence_is_thin_it_is_refused_with_numbers_and_still_orders(
     assert not found.allowed
     with pytest.raises(Refused, match=r"40 picks among the model's own replies, and 200 are needed.*leave out"):
         taste.opened(home)
+    with Store.open(home) as store, pytest.raises(Refused, match="200 are needed"):
+        drill.drill(workplace(home, store), Order("grpo", ("arithmetic:1",), ("correct", "taste"), steps=1))
     assert taste.opened(home, as_reward=False).best(PROMPT, ["bad moon no", "tea good tea"]) == 1
 
 
@@ -91,6 +97,6 @@ def test_without_a_home_or_without_picks_there_is_none(home: Home, tmp_path: Pat
     with pytest.raises(Refused, match="was not learned yet"):
         taste.opened(empty)
     with Store.open(empty) as store:
-        work = Workplace(empty, load(empty, nights.SETTINGS), store, lambda words: None)
+        work = workplace(empty, store)
         with pytest.raises(Refused, match="there are 0"):
             tasting.learn(work)

@@ -76,7 +76,7 @@ def test_it_is_not_computed_again_by_a_run_that_goes_on(tmp_path: Path) -> None:
 def test_what_was_preferred_becomes_likelier_than_what_was_not(loss: str) -> None:
     own = replace(DPO, loss=loss, learning_rate=1e-2)  # type: ignore[arg-type]
     state = dpo_start(torch.float32, own)
-    for _ in range(25):
+    for _ in range(20):
         last = dpo_step(state, own)
         assert last.applied
     assert last.metrics["rewards/accuracies"] > 0.9

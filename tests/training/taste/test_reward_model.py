@@ -23,7 +23,7 @@ from mrclassic.training.taste.features import Reader
 
 QUICK = Settings("heads", curve=False)
 SMALL = network.Settings(
-    epochs=10,
+    epochs=9,
     learning_rate=1e-2,
     shape=replace(
         network.SHAPE, vocab_size=300, hidden=32, layers=1, heads=2, kv_heads=1, head_dim=16, ffn=64, context=64
@@ -63,13 +63,13 @@ def test_a_taste_is_found_and_allowed(taught: tuple[list[Choice], RewardModel, E
 
 
 def test_a_contrary_owner_is_as_good_as_any_and_one_without_taste_is_refused() -> None:
-    contrary = learned(choosers.choices(220, lambda text: -choosers.likes_tea(text), noise=0.02))[1]
+    contrary = learned(choosers.choices(200, lambda text: -choosers.likes_tea(text), noise=0.02))[1]
     assert contrary.allowed
-    none = learned(choosers.choices(220, lambda text: 0.0, noise=1.0))[1]
+    none = learned(choosers.choices(200, lambda text: 0.0, noise=1.0))[1]
     assert not none.allowed
     assert none.top1 < 0.35
     assert "35% are needed" in none.words
-    assert "220 picks" in none.words
+    assert "200 picks" in none.words
 
 
 def test_too_few_picks_order_replies_and_no_more() -> None:
@@ -81,20 +81,20 @@ def test_too_few_picks_order_replies_and_no_more() -> None:
 
 def test_length_is_taken_off() -> None:
     """An owner who only wants it short: what is learned does not say so, and the sentence tells what would."""
-    found = learned(choosers.choices(220, lambda text: -float(len(text)), noise=0.5))[1]
+    found = learned(choosers.choices(100, lambda text: -float(len(text)), noise=0.5))[1]
     assert abs(found.length) < 0.3
     assert found.by_length > 0.8
     assert not found.allowed or found.top1 < found.by_length
 
 
 def test_what_a_person_wrote_does_not_count_as_knowing_their_taste() -> None:
-    made = choosers.choices(120, lambda text: 0.0, noise=1.0)
+    made = choosers.choices(80, lambda text: 0.0, noise=1.0)
     typed = [
         choice(each.prompt, "Dear me, how very odd that is.", each.replies, "typed", 500 + at)
-        for at, each in enumerate(choosers.choices(120, seed=9))
+        for at, each in enumerate(choosers.choices(80, seed=9))
     ]
     found = learned([*made, *(each for each in typed if each)])[1]
-    assert (found.choices, found.own, found.judged) == (240, 120, 120)
+    assert (found.choices, found.own, found.judged) == (160, 80, 80)
     assert found.top1 < 0.45
 
 
@@ -110,7 +110,7 @@ def test_the_same_choices_and_seed_give_the_same_taste(form: str) -> None:
 
 
 def test_the_network_learns_it_too_and_is_judged_by_a_part_that_it_never_saw(tmp_path: Path) -> None:
-    made = choosers.choices(250)
+    made = choosers.choices(200)
     model, found = learned(made, Settings("network", 0, False, SMALL))
     assert found.top1 > 0.5
     assert found.judged == sum(each.fold == 0 for each in made)
