@@ -81,7 +81,8 @@ async def draw(client: MindClient, store: Store, prompt: int, chat: Chat, seed: 
         max_tokens=chat.max_tokens,
         seed=seed,
     )
-    places = shuffled(prompt, 1, len(answer.replies))
+    # The same seed gives the same candidates, in the same order.
+    places = shuffled(prompt if seed is None else seed, 1, len(answer.replies))
     shown = sorted(answer.replies, key=lambda reply: (reply.duplicate, places[reply.index]))
     candidates = store.candidates.add_draw(
         prompt,
