@@ -190,12 +190,13 @@ class ChatScreen(Commanding):
         self.app.push_screen(Nights(lambda: self.thread(self.desk.nights)))
 
     def action_conversations(self) -> None:
-        """Show the list and go there, or hide it."""
-        self._choose_list(not self.side.display)
-        if self.side.display:
-            self.set_focus(self.shelf)
-        else:
+        """To the list, shown if it is not; from there, hide it."""
+        there = self.focused in (self.shelf, self.find)
+        self._choose_list(not there)
+        if there:
             self.action_write()
+        else:
+            self.set_focus(self.shelf)
 
     def _choose_list(self, shown: bool | None) -> None:
         self._list_choice = shown
