@@ -48,6 +48,10 @@ def fill(home: Home, conversations: int, messages: int, seed: int = 0) -> None:
                 yield number, talk, number - 1 if turn else None, role, sentence(), origin, _moment(talk)
 
     with closing(sqlite3.connect(home.database)) as database, database:
+        # The index is built once at the end: that takes a third of the time.
+        triggers = database.execute("SELECT name, sql FROM sqlite_master WHERE name LIKE 'messages_a_'").fetchall()
+        for name, _ in triggers:
+            database.execute(f"DROP TRIGGER {name}")
         database.executemany(
             "INSERT INTO conversations (id, title, system, created, updated) VALUES (?, ?, '', ?, ?)",
             ((talk, sentence(), _moment(talk), _moment(talk)) for talk in range(1, conversations + 1)),
@@ -62,6 +66,9 @@ def fill(home: Home, conversations: int, messages: int, seed: int = 0) -> None:
             " SELECT parent, 'typed', content, id, printf('%016x', id), 1, created FROM messages"
             " WHERE role = 'assistant'"
         )
+        database.execute("INSERT INTO messages_fts (messages_fts) VALUES ('rebuild')")
+        for _, sql in triggers:
+            database.execute(sql)
 
 
 def figures(home: Home) -> dict[str, float]:

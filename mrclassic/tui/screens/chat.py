@@ -219,6 +219,7 @@ class ChatScreen(Commanding):
         await self.switch(lambda: self.desk.show(event.conversation) if message is None else self.desk.at(message))
         if message is not None:
             self.history.find(message)
+            self.set_focus(self.history)
 
     async def action_new(self) -> None:
         """Begin a new conversation."""
