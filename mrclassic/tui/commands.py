@@ -50,7 +50,7 @@ COMMANDS = (
     Command("system", "Instructions for this conversation; `off` takes them away", argument="[TEXT]"),
     Command("title", "Name this conversation", argument="[TEXT]"),
     Command("find", "Search all conversations", argument="[WORDS]"),
-    Command("conversations", "Show or hide the list of conversations", "screen.conversations"),
+    Command("conversations", "To the list of conversations; from there, hide it", "screen.conversations"),
     Command("archive", "Put this conversation out of the list, or back", "screen.archive_this"),
     Command("delete", "Delete this conversation for good", "screen.delete_this"),
     Command("export", "Write this conversation to a file", argument="[markdown|json]"),

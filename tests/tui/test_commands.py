@@ -64,6 +64,9 @@ async def test_the_box_completes_and_obeys(home: Home) -> None:
         here.box.put("/")
         await here.pilot.pause()
         assert here.screen.offers.display
+        await here.pilot.press("escape")
+        await here.until(lambda: not here.screen.offers.display, "the offers to go")
+        assert here.screen.focused is here.box
         here.box.put("")
         await here.pilot.press("slash", "t", "h", "tab")
         assert here.box.text == "/theme "

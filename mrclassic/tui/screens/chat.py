@@ -242,12 +242,13 @@ class ChatScreen(Commanding):
         self.app.push_screen(Models(self.desk, self.thread, self.home, self.settings, self.mind))
 
     def action_conversations(self) -> None:
-        """Show the list and go there, or hide it."""
-        self._choose_list(not self.side.display)
-        if self.side.display:
-            self.set_focus(self.shelf)
-        else:
+        """To the list, shown if it is not; from there, hide it."""
+        there = self.focused in (self.shelf, self.find)
+        self._choose_list(not there)
+        if there:
             self.action_write()
+        else:
+            self.set_focus(self.shelf)
 
     def _choose_list(self, shown: bool | None) -> None:
         self._list_choice = shown
@@ -270,6 +271,7 @@ class ChatScreen(Commanding):
         await self.switch(lambda: self.desk.show(event.conversation) if message is None else self.desk.at(message))
         if message is not None:
             self.history.find(message)
+            self.set_focus(self.history)
 
     async def action_new(self) -> None:
         """Begin a new conversation."""

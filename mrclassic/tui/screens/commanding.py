@@ -214,7 +214,10 @@ class Commanding(Shelving):
 
     @on(AnswerBox.Walked)
     def walk(self, event: AnswerBox.Walked) -> None:
-        self.offers.step(event.by)
+        if event.by:
+            self.offers.step(event.by)
+        else:
+            self.offers.show(())
 
     @on(Offers.Clicked)
     def clicked(self, event: Offers.Clicked) -> None:

@@ -42,6 +42,8 @@ class Shelving(Practising):
         self._listed = entries
         if not self.find.value.strip():
             self.shelf.show(entries, self.conversation)
+        else:
+            self.shelf.mark(self.conversation)
 
     def open_list(self) -> None:
         """Show the list, wherever it is hidden."""

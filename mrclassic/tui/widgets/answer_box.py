@@ -33,7 +33,7 @@ class AnswerBox(TextArea):
             self.text = text
 
     class Walked(Message):
-        """Another of the offers is to be highlighted."""
+        """Another of the offers is to be highlighted; by 0: none is wanted."""
 
         def __init__(self, by: int) -> None:
             super().__init__()
@@ -91,8 +91,8 @@ class AnswerBox(TextArea):
 
     def _completes(self, offer: Offer, key: str, action: str | None) -> bool:
         """What Tab, the arrows and Enter do while a command is being typed; false where they mean the usual."""
-        if key in ("up", "down"):
-            self.post_message(self.Walked(1 if key == "down" else -1))
+        if key in ("up", "down", "escape"):
+            self.post_message(self.Walked({"up": -1, "down": 1, "escape": 0}[key]))
         elif key == "tab" or (action == "send" and offer.text.strip() != self.text.strip()):
             self.put(offer.text)
             if key != "tab" and offer.whole and not offer.text.endswith(" "):

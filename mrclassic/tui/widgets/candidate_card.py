@@ -87,7 +87,7 @@ def _figures(piece: Piece) -> str:
     """Its length in tokens, and the mean log-probability of one (0 is certain; a server of another kind says none)."""
     if not piece.tokens:
         return ""
-    each = "" if math.isnan(piece.logprob) else f", {piece.logprob / piece.tokens:.2f} each".replace("-", "−")
+    each = "" if math.isnan(piece.logprob) else f" {piece.logprob / piece.tokens:.2f}".replace("-", "−")
     return f"{piece.tokens} {'token' if piece.tokens == 1 else 'tokens'}{each}"
 
 

@@ -63,6 +63,10 @@ class Conversations(OptionList):
             if entry.id == (kept.id if kept is not None and self.has_focus else current):
                 self.highlighted = index
 
+    def mark(self, current: int | None) -> None:
+        """Another one is the current one; what is listed stays."""
+        self.show(self._entries, current, self._empty)
+
     @property
     def chosen(self) -> Entry | None:
         """The highlighted conversation."""
