@@ -29,7 +29,7 @@ PROBES = 64  # questions, and items, that these are measured on
 LOOK = 10  # warming updates between two looks
 _BATCH = 48  # rows of such an update; half questions, half worked answers
 _SHORTEST = 24  # tokens of room for a question, at least
-_SHOWN = 32  # samples that room is judged by
+_SHOWN = 16  # samples that room is judged by
 
 
 @dataclass(frozen=True)

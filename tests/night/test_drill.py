@@ -6,11 +6,14 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import micro
 import nights
 import pytest
+import torch
 
-from mrclassic import book
+from mrclassic import book, tasks
 from mrclassic.book import Entry, Turn
+from mrclassic.curricula.uniform import Uniform
 from mrclassic.errors import Refused, UsageError
 from mrclassic.home import Home
 from mrclassic.lease import Lease
@@ -19,7 +22,9 @@ from mrclassic.night.drill import Drilled, Order
 from mrclassic.night.workplace import Workplace
 from mrclassic.settings import load
 from mrclassic.store import Store
-from mrclassic.training import questions
+from mrclassic.tasks import arithmetic, strings
+from mrclassic.tasks.arms import Arms
+from mrclassic.training import grpo, questions, selfplay
 from mrclassic.training.report import StepReport
 from mrclassic.training.sentinel import CONTINUE, History, Verdict
 
@@ -133,3 +138,19 @@ def test_a_candidate_that_was_saved_before_a_kill_is_taken_not_made_again(nest: 
         next(parent.policy.decoder.parameters()).data += 1  # the same run, gone on
         assert keep() == f"{first}-2"
         assert len(list(nest.checkpoints.iterdir())) == len(before) + 1
+
+
+def test_a_domain_is_asked_about_as_often_as_its_levels_are_chosen() -> None:
+    arms = Arms([(arithmetic, "1"), (arithmetic, "2"), (strings, "1")])
+    state = grpo.start(micro.policy(), grpo.Settings(seed=1), torch.float32)
+    recipe = practice.Recipe(grpo.Settings(), selfplay.Settings(), 0)
+    stage = practice.Stage("selfplay", state, practice.Subject(arms, ()), Uniform(arms.names), recipe, ())
+    asked = stage._asked(300)
+    assert 160 < sum(domain is arithmetic for domain in asked) < 240
+    assert asked == stage._asked(300)
+
+
+def test_what_no_code_can_read_is_not_asked_about() -> None:
+    practice.askable(practice.Subject(Arms([(arithmetic, None), (strings, "1")]), ()))
+    with pytest.raises(UsageError, match="questions of gsm8k"):
+        practice.askable(practice.Subject(Arms([(tasks.get("gsm8k"), None)]), ()))
