@@ -88,6 +88,19 @@ def test_what_others_chose_in_the_same_words_is_left_to_them(home: Home, store: 
     assert replies(home) == []
 
 
+def test_a_conversation_that_goes_on_without_its_first_message_loses_its_name(
+    home: Home, store: Store, talk: Talk
+) -> None:
+    one, other = store.conversations.create(f"{SECRET[:9]}…"), store.conversations.create("hi")
+    asked = store.conversations.add(one.id, None, "user", SECRET)
+    pick = curation.take(store, home, asked.id, "hi", "typed")
+    store.conversations.add(one.id, None, "user", "something else")
+    erased(store, home, "pick", pick.id)
+    assert [store.conversations.get(each.id).title for each in (one, other)] == ["", "hi"]
+    assert store.conversations.get(one.id).messages == 1
+    assert holding(home, SECRET[:9]) == []
+
+
 def test_a_pick_goes_with_its_question_and_what_was_said_after_it(home: Home, store: Store, talk: Talk) -> None:
     first = talk.ask("hello")
     curation.take(store, home, first.id, "hi", "typed")
