@@ -86,7 +86,7 @@ def _counted(found: Found) -> str:
     numbers = [(len(getattr(found.rows, table)), word) for table, word in _ROWS.items()]
     numbers += [(len(found.entries), "entry of the book"), (found.comments, "comment of the book")]
     words = [f"{count:,} {_plural(word) if count != 1 else word}" for count, word in numbers if count]
-    if found.rows.touched:
+    if found.rows.touched or found.rows.unnamed:
         words.append("titles or drafts")
     if found.pages:
         words.append(f"words on {len(found.pages):,} pages of nights")

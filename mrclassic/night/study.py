@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mrclassic.errors import UsageError
 from mrclassic.night import fitting
 from mrclassic.night.judging import Bench, settle
 from mrclassic.night.recorder import StoreRecorder, Watch
@@ -117,6 +118,8 @@ def study_book(
         settings = book.Settings(**former.settings["book"])
         order = Order(settings, former.settings["steps"], Fit.of(former.settings.get("fit", {})))
         origin = former.parent_checkpoint
+    elif not work.entries:
+        raise UsageError(f"The book {work.home.book} has no entries; pick some answers, or write them there.")
     if (wanted := plan(work, order, origin)) is not None:
         wanted.table.check()
     parent = work.parent(origin)

@@ -30,6 +30,8 @@ class Rows:
     votes: tuple[int, ...] = ()
     touched: tuple[int, ...] = ()
     """Conversations that stay, and lose their title, draft or instructions where these hold it."""
+    unnamed: tuple[int, ...] = ()
+    """Those that lose their title in any case: it was the beginning of a message that goes."""
 
     def __bool__(self) -> bool:
         return any(getattr(self, each.name) for each in fields(self))
@@ -121,6 +123,8 @@ class Erasing:
                 text = self._db.value(f"SELECT {part} FROM conversations WHERE id = ?", (conversation,))  # noqa: S608
                 if holds(str(text)):
                     self._db.run(f"UPDATE conversations SET {part} = '' WHERE id = ?", (conversation,))  # noqa: S608
+        for conversation in rows.unnamed:
+            self._db.run("UPDATE conversations SET title = '' WHERE id = ?", (conversation,))
         hashes = {entry.hash for entry in gone}
         for pick, replaced in self._texts("SELECT id, replaced_entry FROM picks WHERE replaced_entry <> ''"):
             if holds(replaced) or _hash(replaced) in hashes:

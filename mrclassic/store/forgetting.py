@@ -89,11 +89,14 @@ def find(store: Store, home: Home, kind: Kind, name: str) -> Found:
     held = {store.conversations.message(each).conversation: None for each in messages}
     if kind == "conversation":
         held[int(name)] = None
-    whole = tuple(each for each in held if set(erasing.of_conversation(each)) <= set(messages))
+    whole = tuple(each for each in held if {*erasing.of_conversation(each)} <= {*messages})
     # A conversation is named after its first message.
-    unnamed = [each for each in held if any(store.conversations.message(m).parent is None for m in messages)]
+    first = (message for message in map(store.conversations.message, messages) if message.parent is None)
+    unnamed = {message.conversation for message in first} - {*whole}
+    touched = {each for each in erasing.conversations(holds) if kind == "text" or each in held} - {*whole}
     keys, hashes = _booked(store, messages)
-    kept = {pick.entry_hash for pick in store.picks.choices() if pick.prompt not in set(messages)}
+    gone = frozenset(messages)
+    kept = {pick.entry_hash for pick in store.picks.choices() if pick.prompt not in gone}
     entries = tuple(
         entry
         for entry in book.parse(book.read(home.book), str(home.book))
@@ -112,7 +115,8 @@ def find(store: Store, home: Home, kind: Kind, name: str) -> Found:
             preferences=tuple(erasing.preferences(holds)) if kind == "text" else (),
             samples=tuple(erasing.samples(holds)),
             votes=tuple(erasing.votes(holds)),
-            touched=tuple(sorted(({*erasing.conversations(holds)} | {*unnamed}) - {*whole})),
+            touched=tuple(sorted(touched)),
+            unnamed=tuple(sorted(unnamed)),
         ),
         entries=entries,
         comments=sum(_comment(line, holds) for line in book.read(home.book).split("\n")) if kind == "text" else 0,

@@ -146,7 +146,10 @@ def test_chat_line_by_line(run: Run, home: Home) -> None:
         "= Very well.",
         "/undo",
         "= Splendid.",
+        "/rate 4",
+        "/rate 9",
         "/new",
+        "/rate 1",
         "/nonsense",
         "Bye.",
         "/quit",
@@ -156,6 +159,10 @@ def test_chat_line_by_line(run: Run, home: Home) -> None:
     assert done.stdout.count("1) ") == 4, "three questions, one of them shown again by the undo"
     assert "There is no candidate 9" in done.stderr
     assert "There is no command /nonsense." in done.stderr
+    for said in ("Rated.", "from 1 (poor) to 5 (splendid), not 9.", "Say something first."):
+        assert said in done.stderr
+    with Store.open(home) as store:
+        assert [rating.score for rating in store.ratings.list()] == [4.0]
     entries = book.load(home.book)
     assert [turn.user for turn in entries[-1].turns] == ["Hello.", "And you?"]
     assert entries[-1].reply == "Splendid."

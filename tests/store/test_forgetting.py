@@ -88,6 +88,19 @@ def test_what_others_chose_in_the_same_words_is_left_to_them(home: Home, store: 
     assert replies(home) == []
 
 
+def test_a_conversation_that_goes_on_without_its_first_message_loses_its_name(
+    home: Home, store: Store, talk: Talk
+) -> None:
+    one, other = store.conversations.create(f"{SECRET[:9]}…"), store.conversations.create("hi")
+    asked = store.conversations.add(one.id, None, "user", SECRET)
+    pick = curation.take(store, home, asked.id, "hi", "typed")
+    store.conversations.add(one.id, None, "user", "something else")
+    erased(store, home, "pick", pick.id)
+    assert [store.conversations.get(each.id).title for each in (one, other)] == ["", "hi"]
+    assert store.conversations.get(one.id).messages == 1
+    assert holding(home, SECRET[:9]) == []
+
+
 def test_a_pick_goes_with_its_question_and_what_was_said_after_it(home: Home, store: Store, talk: Talk) -> None:
     first = talk.ask("hello")
     curation.take(store, home, first.id, "hi", "typed")
@@ -163,14 +176,19 @@ def test_what_cannot_be_forgotten_is_one_sentence(home: Home, store: Store, kind
         find(store, home, kind, name)  # type: ignore[arg-type]
 
 
+def lineage(home: Home, store: Store) -> None:
+    """Three checkpoints: the second knows the book, the third was trained on from it and is in use."""
+    known = tuple(entry.hash for entry in book.load(home.book))
+    for name, parent, seen in (("first", None, ()), ("second", "first", known), ("third", "second", ())):
+        checkpoint.save(babies.baby(), home.checkpoints / name, parent=parent, book=seen)
+        store.checkpoints.add(Checkpoint(name, name, parent, status="promoted"))
+        store.checkpoints.use(name)
+
+
 def test_the_shell_asks_names_who_saw_it_and_what_to_do(home: Home, store: Store, talk: Talk) -> None:
     asked = talk.ask("who?")
     pick = curation.take(store, home, asked.id, SECRET, "typed")
-    entry = curation.entry_for(store, asked.id, SECRET)
-    for name, parent, known in (("first", None, ()), ("second", "first", (entry.hash,)), ("third", "second", ())):
-        checkpoint.save(babies.baby(), home.checkpoints / name, parent=parent, book=known)
-        store.checkpoints.add(Checkpoint(name, name, parent, status="promoted"))
-        store.checkpoints.use(name)
+    lineage(home, store)
     code, _, narration = mrclassic(home.root, "data", "forget", "--pick", str(pick.id))
     assert code == 2
     assert "This would delete 1 conversation, 2 messages, 1 entry of the book." in narration
@@ -185,3 +203,19 @@ def test_the_shell_asks_names_who_saw_it_and_what_to_do(home: Home, store: Store
     code, said, narration = mrclassic(home.root, "data", "forget", "--text", SECRET, "--yes")
     assert (code, said, narration) == (0, "", "Nothing here holds it.\n")
     assert mrclassic(home.root, "data", "forget")[0] == 2
+
+
+def test_retraining_goes_back_to_before_and_begins_with_the_book_as_it_is(home: Home, store: Store, talk: Talk) -> None:
+    curation.take(store, home, talk.ask("who?").id, SECRET, "typed")
+    lineage(home, store)
+    store.close()
+    code, said, narration = mrclassic(home.root, "data", "forget", "--text", SECRET, "--yes", "--retrain")
+    assert "Trained on it, or from one that was: third, second." in said
+    assert "first is in use; it learns the book anew." in narration
+    # Nothing is left to learn, so the training says so at once.
+    assert code == 2
+    assert f"The book {home.book} has no entries" in narration.splitlines()[-1]
+    with Store.open(home) as again:
+        used = again.checkpoints.in_use()
+        assert used is not None
+        assert used.id == "first"
