@@ -8,7 +8,7 @@ entries is judged in a fraction of a second. The same pass gives the chance that
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -76,16 +76,24 @@ def reading(tokenizer: Tokenizer, probe: Probe, context: int) -> Row:
     return row(tokenizer, [*probe.prompt, {"role": "assistant", "content": wanted}], context)
 
 
-def measure(policy: Policy, wanted: Sequence[Suite]) -> dict[str, SuiteResult]:
-    """As `suites.measure`, quickly. Where a reply by heart is not the expected one, the model is made to say what it
-    says instead. An item of a task counts as right only where the worked answer is given word for word: less than the
-    model can do, and enough to see whether it still can."""
+def read(policy: Policy, wanted: Sequence[Suite], temperature: float = WARMTH) -> dict[str, list[Known]]:
+    """What `known` finds of each suite's items."""
     rows = [reading(policy.tokenizer, probe, policy.shape.context) for suite in wanted for probe in suite.probes]
-    found = iter(known(policy, rows))
+    found = iter(known(policy, rows, temperature))
+    return {suite.name: [next(found) for _ in suite.probes] for suite in wanted}
+
+
+def measure(
+    policy: Policy, wanted: Sequence[Suite], already: Mapping[str, Sequence[Known]] | None = None
+) -> dict[str, SuiteResult]:
+    """As `suites.measure`, quickly (`already`: what `read` gave for these). Where a reply by heart is not the expected
+    one, the model is made to say what it says instead. An item of a task counts as right only where the worked answer
+    is given word for word: less than the model can do, and enough to see whether it still can."""
+    found = read(policy, wanted) if already is None else already
     results = {}
     spoken: list[Suite] = []
     for suite in wanted:
-        right = [next(found).greedy for _ in suite.probes]
+        right = [each.greedy for each in found[suite.name]]
         replies = tuple(probe.expected if ok else "" for probe, ok in zip(suite.probes, right, strict=True))
         results[suite.name] = SuiteResult(suite.name, tuple(map(float, right)), replies)
         if suite.arms is None and not all(right):
