@@ -24,7 +24,7 @@ from mrclassic.night.workplace import Parent, Workplace
 from mrclassic.tasks.base import keyed
 from mrclassic.training import book, forced, loop
 from mrclassic.training.lesson import LOOK_EVERY, Lesson, Settings, start
-from mrclassic.training.rows import Row, row
+from mrclassic.training.rows import Row
 from mrclassic.training.sentinel import Sentinel
 from mrclassic.training.sentinel.optimum import not_finite
 from mrclassic.training.suites import PHRASINGS, Probe, SuiteResult, recall, skill, summary
@@ -67,23 +67,23 @@ class _Scales:
         policy = parent.policy.for_replies(work.settings.dtype)
         book = [recall(fresh, NEW), recall(old, OLD), work.phrasings()]
         glanced = {name: skill(work.practised(), name, GLANCE, run) for name in work.practised().names}
-        found = forced.measure(policy, [*(suite for suite in book if suite.probes), *glanced.values()])
+        first = [*(suite for suite in book if suite.probes), *glanced.values()]
+        read = forced.read(policy, first, self._warm)
+        found = forced.measure(policy, first, read)
         self.mastered = tuple(name for name in glanced if found[name].score >= MASTERED)
         guarded = {name: skill(work.practised(), name, ITEMS, run) for name in self.mastered}
         self.before = {**found, **forced.measure(policy, list(guarded.values()))}
         self.suites = [suite for suite in (*book, *{**glanced, **guarded}.values()) if suite.probes]
-        self.drawn = self.chance(policy)
-        self.held = self._read(policy, old)
+        self.drawn = _mean(read[NEW])
+        self.held = read.get(OLD, [])
 
     def chance(self, policy: Policy) -> float:
         """How likely a draw is the taught answer, on average over the new entries."""
-        found = self._read(policy, self.fresh)
-        return sum(each.chance for each in found) / len(found)
+        return _mean(forced.read(policy, [recall(self.fresh, NEW)], self._warm)[NEW])
 
-    def _read(self, policy: Policy, entries: Sequence[Entry]) -> list[forced.Known]:
-        warm = self.work.settings.chat.temperature or WARMTH
-        rows = [row(policy.tokenizer, entry.messages, policy.shape.context) for entry in entries]
-        return forced.known(policy, rows, warm)
+    @property
+    def _warm(self) -> float:
+        return self.work.settings.chat.temperature or WARMTH
 
     def measure(self, policy: Policy) -> dict[str, SuiteResult]:
         """The scores of `policy`, as it will answer, on the same items."""
@@ -124,6 +124,10 @@ class _Scales:
             self.work.say(f"The golden checkpoint could not be compared: {error}")
             return {}
         return forced.measure(policy, [suite for suite in self.suites if self._kind(suite.name) == "guard"])
+
+
+def _mean(found: Sequence[forced.Known]) -> float:
+    return sum(each.chance for each in found) / len(found)
 
 
 def worked(work: Workplace, policy: Policy, seed: int) -> list[Row]:

@@ -8,7 +8,7 @@ entries is judged in a fraction of a second. The same pass gives the chance that
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -76,17 +76,28 @@ def reading(tokenizer: Tokenizer, probe: Probe, context: int) -> Row:
     return row(tokenizer, [*probe.prompt, {"role": "assistant", "content": wanted}], context)
 
 
-def measure(policy: Policy, wanted: Sequence[Suite]) -> dict[str, SuiteResult]:
-    """As `suites.measure`, quickly. Where a reply by heart is not the expected one, the model is made to say what it
-    says instead. An item of a task counts as right only where the worked answer is given word for word: less than the
-    model can do, and enough to see whether it still can."""
-    read = [suite for suite in wanted if suite.how != "played"]
-    rows = [reading(policy.tokenizer, probe, policy.shape.context) for suite in read for probe in suite.probes]
-    found = iter(known(policy, rows))
-    results = suites.measure(policy, [suite for suite in wanted if suite.how == "played"])
+def read(policy: Policy, wanted: Sequence[Suite], temperature: float = WARMTH) -> dict[str, list[Known]]:
+    """What `known` finds of each suite's items; games have to be played, and are left out."""
+    told = [suite for suite in wanted if suite.how != "played"]
+    rows = [reading(policy.tokenizer, probe, policy.shape.context) for suite in told for probe in suite.probes]
+    found = iter(known(policy, rows, temperature))
+    return {suite.name: [next(found) for _ in suite.probes] for suite in told}
+
+
+def measure(
+    policy: Policy, wanted: Sequence[Suite], already: Mapping[str, Sequence[Known]] | None = None
+) -> dict[str, SuiteResult]:
+    """As `suites.measure`, quickly (`already`: what `read` gave for these). Where a reply by heart is not the expected
+    one, the model is made to say what it says instead. An item of a task counts as right only where the worked answer
+    is given word for word: less than the model can do, and enough to see whether it still can."""
+    found = read(policy, wanted) if already is None else already
+    played = [suite for suite in wanted if suite.how == "played"]
+    results = suites.measure(policy, played) if played else {}
     spoken: list[Suite] = []
-    for suite in read:
-        right = [next(found).greedy for _ in suite.probes]
+    for suite in wanted:
+        if suite in played:
+            continue
+        right = [each.greedy for each in found[suite.name]]
         replies = tuple(probe.expected if ok else "" for probe, ok in zip(suite.probes, right, strict=True))
         results[suite.name] = SuiteResult(suite.name, tuple(map(float, right)), replies)
         if suite.arms is None and not all(right):
