@@ -150,11 +150,11 @@ class Nights(Screen[None]):
     async def _show(self, night: Listed) -> None:
         page: Page = await asyncio.to_thread(nights.read, night)
         curves = self.query_one("#nights--curves")
-        await curves.remove_children()
+        curves.remove_children()  # not awaited, as this may be cancelled: it would be left half way
         await self.query_one("#nights--text", Markdown).update(page.text)
         if page.curves:
             await plots.ready()
-            await curves.mount(*(plots.Picture(curve) for curve in page.curves))
+            curves.mount(*(plots.Picture(curve) for curve in page.curves))
         self.query_one("#nights--page").scroll_home(animate=False)
         self.shown = night.id
 
