@@ -5,6 +5,7 @@ Not picks: a pick says what is right, and the book teaches it; the better of two
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -74,7 +75,7 @@ class Votes:
         )
         return Tally(**{row["fate"]: int(row["number"]) for row in rows})
 
-    def questions(self, limit: int = 200) -> list[str]:
+    def questions(self, limit: int = 200) -> Sequence[str]:
         """What the owner began conversations with, each once, newest first."""
         rows = self._db.rows(
             "SELECT content, MAX(id) AS latest FROM messages WHERE role = 'user' AND parent IS NULL"

@@ -94,6 +94,8 @@ class Watcher:
         if begun is None or begun.who == "lesson":
             held_out = (self._held_out[1],) if self._held_out[1] else ()
             plan = self._next(row)
+            # The first sentence says when it begins by itself, which without a service it does not.
+            plan = plan if service.running or len(plan) < 2 else plan[1:]
             return replace(seen, state="lesson" if begun else "idle", curves=held_out, plan=plan)
         words = heartbeat.pulse(status.beat_file(self._home))[1]
         pid = begun.pid if begun.who == "night" else 0
@@ -171,7 +173,7 @@ class Watcher:
         curve = None
         if len(line) > 1 and shared:
             values = tuple(fmean(float(each[name]) for name in shared) for each in line)
-            title = f"held out: mean of {len(shared)} {'level' if len(shared) == 1 else 'levels'}"
+            title = f"held out, {len(shared)} {'level' if len(shared) == 1 else 'levels'}"
             curve = Curve(title, tuple(map(float, range(1, len(line) + 1))), values, f"{values[-1]:.0%} by checkpoint")
         self._held_out = (used.id, curve)
 

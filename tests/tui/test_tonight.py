@@ -125,7 +125,7 @@ def test_what_is_held_out_is_followed_from_checkpoint_to_checkpoint(home: Home) 
             store.checkpoints.add(Checkpoint(name, name, parent, metrics=metrics))
         store.checkpoints.use("c")
         (curve,) = Watcher(home, store).look().curves
-    assert curve.title == "held out: mean of 2 levels"
+    assert curve.title == "held out, 2 levels"
     assert curve.values == pytest.approx((0.1, 0.2, 0.4))
 
 

@@ -85,13 +85,14 @@ class Nights(Screen[None]):
     @work(group="look")
     async def look(self) -> None:
         """Bring the page of now up to date; a night that has ended meanwhile gets its place in the list."""
-        if self._looking or not self.is_current:
+        if self._looking or not self.is_current or self._thread.closed:
             return
         self._looking = True
         try:
-            before = self.now.seen.nights
+            before = self.now.seen
             seen = await self._seen()
-            if seen is not None and seen.nights != before and self._nights:
+            listed = self.query_one("#nights--list", OptionList).option_count
+            if seen is not None and listed and (seen.nights, seen.night) != (before.nights, before.night):
                 await self._list(None)
             failure = await self._steering.failed()
         finally:
@@ -103,7 +104,7 @@ class Nights(Screen[None]):
         try:
             seen = await self._thread(self._desk.tonight)
         except LOST as error:
-            if str(error) != self._trouble:  # once, not every second
+            if str(error) != self._trouble and not self._thread.closed:  # once, not every second
                 self._trouble = str(error)
                 self.say(f"The nights cannot be read: {error}", severity="error")
             return None
@@ -150,11 +151,11 @@ class Nights(Screen[None]):
     async def _show(self, night: Listed) -> None:
         page: Page = await asyncio.to_thread(nights.read, night)
         curves = self.query_one("#nights--curves")
-        await curves.remove_children()
+        curves.remove_children()  # not awaited, as this may be cancelled: it would be left half way
         await self.query_one("#nights--text", Markdown).update(page.text)
         if page.curves:
             await plots.ready()
-            await curves.mount(*(plots.Picture(curve) for curve in page.curves))
+            curves.mount(*(plots.Picture(curve) for curve in page.curves))
         self.query_one("#nights--page").scroll_home(animate=False)
         self.shown = night.id
 

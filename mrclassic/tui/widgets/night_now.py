@@ -90,8 +90,9 @@ class NightNow(VerticalScroll, can_focus=True):
             await plots.ready()
         pictures = {picture.curve.title: picture for picture in shelf.query(plots.Picture)}
         if list(pictures) != [curve.title for curve in curves]:
-            await shelf.remove_children()
-            await shelf.mount(*(plots.Picture(curve) for curve in curves))
+            # Not awaited: a removal that is awaited where the app ends meanwhile is cancelled half way.
+            shelf.remove_children()
+            shelf.mount(*(plots.Picture(curve) for curve in curves))
             return
         for curve in curves:
             pictures[curve.title].show(curve)
