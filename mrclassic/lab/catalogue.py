@@ -42,6 +42,9 @@ _ALL = (
     ),
     Entry("mixing", "what to read next: sources by what they take off the held-out loss, against their sizes", 15, 3),
     Entry("stories", "stories told in the same words against varied ones: what can be asked for afterwards", 10, 3),
+    Entry(
+        "credit", "TD against uniform credit where one turn of ten decides: updates to nine tenths of the best", 30, 3
+    ),
     Entry("growing", "a model grown to the next size: the same at first, then ahead of the one it came from", 20, 3),
 )
 EXPERIMENTS: Mapping[str, Entry] = MappingProxyType({each.name: each for each in _ALL})
