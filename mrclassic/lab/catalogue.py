@@ -45,6 +45,7 @@ _ALL = (
     Entry(
         "credit", "TD against uniform credit where one turn of ten decides: updates to nine tenths of the best", 30, 3
     ),
+    Entry("distill", "a teacher's right answers, rewards, or both in turn: what teaches most in the same time", 10, 3),
     Entry("growing", "a model grown to the next size: the same at first, then ahead of the one it came from", 20, 3),
 )
 EXPERIMENTS: Mapping[str, Entry] = MappingProxyType({each.name: each for each in _ALL})

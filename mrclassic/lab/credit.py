@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from random import Random
+from typing import Any
 
 from mrclassic.lab.experiment import UNWATCHED, Arm, Finding, Method, Options, Result, of
 from mrclassic.lab.ground import Ground
@@ -32,7 +33,7 @@ _SHAPE = Shape(vocab_size=384, hidden=32, layers=2, heads=2, kv_heads=1, head_di
 _TAUGHT, _TALKS = 60, 8  # updates of the teaching, and conversations in each
 _RATE = 1e-2  # of the teaching
 MARK = 0.9  # of the best score
-_WINDOW = 12  # updates whose conversations are the score: 96
+_WINDOW = 16  # updates whose conversations are the score: 64
 _REACHED = "mark/updates"
 # Rates were chosen beforehand, on a seed that is not measured: for each form the best of 1e-3, 2e-3, 4e-3.
 _FORMS: dict[str, tuple[Form, float, float]] = {
@@ -40,6 +41,7 @@ _FORMS: dict[str, tuple[Form, float, float]] = {
     "tokens": ("tokens", 0.9, 2e-3),
     "uniform": ("uniform", 0.0, 2e-3),
 }
+_KNOBS = {each.name for each in fields(td.Settings)}
 _HALF = 0.5  # of the updates of uniform credit, at most
 
 
@@ -59,16 +61,16 @@ def _arm(ground: Ground, name: str, options: Options) -> Arm:
     def begin(policy: Policy, seed: int) -> Method:
         (level,) = ground.levels
         shown = [ground.arms.sample(level, keyed("room", at)) for at in range(8)]
-        given = {
+        given: dict[str, Any] = {
             "starts": 1,
-            "group": 8,
+            "group": 4,
             "max_new": min(4, turn_room(policy.tokenizer, shown)),
             "learning_rate": rate,
             "warmup": 5,
             "beta": 0.0,
             "head": False,
             "audit_every": 0,
-            **options.practice,
+            **{name: value for name, value in options.practice.items() if name in _KNOBS},
         }
         settings = td.Settings(**given, form=form, trace=trace, seed=seed)
         state = td.start(policy, settings, ground.work.dtype)

@@ -1,6 +1,6 @@
 """Where traces for distillation come from: a teacher's server, a file, or a checkpoint of one's own. Whatever the
-source says, an answer is kept only if the task's verifier calls it right, its question is not of the held-out split, and
-both fit the model that is to learn.
+source says, an answer is kept only if the task's verifier calls it right, its question is not of the held-out split,
+and both fit the model that is to learn.
 
 What a server answered is written down at once, by the teacher's name: the same question is not paid for twice, however
 a run ended.

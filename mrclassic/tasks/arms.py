@@ -53,7 +53,7 @@ class Arms:
         return _labelled(task.sample(rng, level), task, level)
 
     def row(self, task: str, data: Mapping[str, Any]) -> Item:
-        """The item of a row of that task's dataset; where there is only one, the name does not matter. Raises BadRow."""
+        """The item of a row of that task's dataset; of only one, the name does not matter. Raises BadRow."""
         found = self.tasks[task] if task in self.tasks else next(iter(self.tasks.values()))
         item = found.row(data)
         return _labelled(item, found, str(item.meta.get("level", "")))
