@@ -15,6 +15,7 @@ import pytest
 from mrclassic import book
 from mrclassic.home import Home
 from mrclassic.model import checkpoint
+from mrclassic.model.policy import Policy
 from mrclassic.night import planning, run, unfinished
 from mrclassic.night.plan import Plan, PlannedStage
 from mrclassic.night.run import Night, NightResult, Wishes
@@ -52,11 +53,11 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(loop.run.__kwdefaults__, "save_seconds", 0.0)
 
 
-def hatch(folder: Path) -> Home:
-    """A home with a micro model in use, and a book that it does not know."""
+def hatch(folder: Path, policy: Policy | None = None) -> Home:
+    """A home with a micro model in use (or `policy`), and a book that it does not know."""
     home = Home(folder).ensure()
     home.book.write_text("\n".join(book.render(entry) for entry in micro.ENTRIES), encoding="utf-8")
-    facts = checkpoint.save(micro.policy(loud=3.0), home.checkpoints / "micro")
+    facts = checkpoint.save(policy or micro.policy(loud=3.0), home.checkpoints / "micro")
     row = Checkpoint("micro", "micro", None, parameters=facts.parameters, model_sha256=facts.model_sha256)
     with Store.open(home) as store:
         store.checkpoints.add(row)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from mrclassic.cli import common, fitting, train_base, train_taste, train_td
+from mrclassic.cli import common, fitting, train_base, train_distill, train_taste, train_td
 from mrclassic.cli.resuming import Resumable, Resume
 from mrclassic.cli.trainings import From, Minutes, Rate, Replay, Seed, Steps, Task, tell, told
 
@@ -19,6 +19,7 @@ app.command(cls=Resumable)(train_base.base)
 app.command()(train_taste.reward_model)
 app.command(cls=Resumable)(train_taste.dpo)
 app.command(cls=Resumable)(train_td.td)
+app.command(cls=Resumable)(train_distill.distill)
 
 Advantage = Literal["centred", "standardised"]
 Kind = Literal["dr_grpo", "dapo", "grpo", "gspo"]

@@ -11,6 +11,7 @@ from mrclassic.cli import common
 
 if TYPE_CHECKING:
     from mrclassic.night.dialogues import Conversed
+    from mrclassic.night.distilling import Distilled
     from mrclassic.night.documents import Learned
     from mrclassic.night.prefer import Preferred
     from mrclassic.night.study import Studied
@@ -35,7 +36,7 @@ Task = Annotated[
 ]
 
 
-def told(facts: Studied | Learned | Conversed | Preferred, json: bool, titles: Mapping[str, str]) -> None:
+def told(facts: Studied | Learned | Conversed | Distilled | Preferred, json: bool, titles: Mapping[str, str]) -> None:
     """Say what was learned, suite by suite under `titles`, and whether it is in use; raises Refused where it is not."""
     from mrclassic.errors import Refused
 

@@ -45,6 +45,10 @@ _ALL = (
     Entry("stories", "stories told in the same words against varied ones: what can be asked for afterwards", 10, 3),
     Entry("taste", "owners whose taste is known: what is learned of it from 50 to 2,000 picks", 15, 1),
     Entry("hh", "which of two replies people preferred: heads beside length alone and a bag of words", 10, 1),
+    Entry(
+        "credit", "TD against uniform credit where one turn of ten decides: updates to nine tenths of the best", 30, 3
+    ),
+    Entry("distill", "a teacher's right answers, rewards, or both in turn: what teaches most in the same time", 10, 3),
     Entry("growing", "a model grown to the next size: the same at first, then ahead of the one it came from", 20, 3),
 )
 EXPERIMENTS: Mapping[str, Entry] = MappingProxyType({each.name: each for each in _ALL})

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from mrclassic.errors import UsageError
 from mrclassic.tasks.base import Asked, Domain, Item, Judgement, Task, check_all, keyed
@@ -59,6 +60,12 @@ class Arms:
         """A training item of `arm`."""
         task, level = self._pairs[arm]
         return _labelled(task.sample(rng, level), task, level)
+
+    def row(self, task: str, data: Mapping[str, Any]) -> Item:
+        """The item of a row of that task's dataset; of only one, the name does not matter. Raises BadRow."""
+        found = self.tasks[task] if task in self.tasks else next(iter(self.tasks.values()))
+        item = found.row(data)
+        return _labelled(item, found, str(item.meta.get("level", "")))
 
     def held_out(self, arm: str, limit: int | None = None, rotation: int = 0) -> list[Item]:
         """Held-out items of `arm`; `rotation` picks another `limit` of them, so that nights differ."""

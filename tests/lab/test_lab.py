@@ -15,7 +15,20 @@ from homes import mrclassic
 
 from mrclassic.errors import UsageError
 from mrclassic.home import Home
-from mrclassic.lab import catalogue, collapse, curricula, drift, growing, healthy, knights, learning, mixing, stories
+from mrclassic.lab import (
+    catalogue,
+    collapse,
+    credit,
+    curricula,
+    distill,
+    drift,
+    growing,
+    healthy,
+    knights,
+    learning,
+    mixing,
+    stories,
+)
 from mrclassic.lab import selfplay as playing
 from mrclassic.lab.experiment import Method, Options, Result
 from mrclassic.lab.ground import Ground
@@ -46,12 +59,16 @@ def ground(home: Home) -> Iterator[Ground]:
 
 
 @pytest.mark.parametrize(
-    "experiment", [learning, healthy, drift, collapse, knights, stories, growing, curricula, mixing, playing]
+    "experiment",
+    [learning, healthy, drift, collapse, knights, stories, growing, curricula, mixing, playing, credit, distill],
 )
-def test_every_experiment_runs_and_leaves_a_note(experiment: ModuleType, ground: Ground, tmp_path: Path) -> None:
+def test_every_experiment_runs_and_leaves_a_note(
+    experiment: ModuleType, ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(credit, "_TAUGHT", 2)
     if experiment is knights:
         assert "knights" in _names(ground)
-    options = replace(SHORT, level="2") if experiment is knights else SHORT
+    options = replace(SHORT, level={knights: "2", credit: "plain"}.get(experiment, SHORT.level))
     arms: list[Any] = []
     seen: list[int] = []
     results, findings = carry_out(
@@ -193,6 +210,9 @@ def test_the_findings_say_what_held_and_what_did_not(ground: Ground) -> None:
     apart = [result("untouched", **same), result("as it is", **poor), result("grown")]
     assert held(growing.findings(apart, ground)) == [True, True]
     assert held(growing.findings([result("untouched", **poor), *apart[1:2]], ground)) == [False]
+    arms = [result("traces", **poor), result("rewards", **same), result("both")]
+    assert held(distill.findings(arms, ground)) == [True, True]
+    assert held(distill.findings([*arms[:2], result("both", **poor)], ground)) == [False, True]
     rewards = [result("all_or_nothing"), result("format", **same), result("chance")]
     assert held(knights.findings(rewards, ground)) == [True, True, False]
 
@@ -231,6 +251,24 @@ def test_answers_to_the_mark_are_told_side_by_side(ground: Ground) -> None:
     assert curricula.findings([good[0]], ground) == []
     assert curricula.crossed([(0.0, 0.45), (1000.0, 0.6), (2000.0, 0.7)]) == pytest.approx(1500.0)
     assert curricula.crossed([(0.0, 0.8)]) == 0.0
+
+
+def test_updates_to_the_mark_are_told_side_by_side(ground: Ground) -> None:
+    def arm(name: str, trained: int, mark: float | None = None) -> Result:
+        curve = [(trained, {} if mark is None else {"mark/updates": mark})]
+        return result(name, trained=trained, curve=curve)
+
+    def told(*results: Result) -> tuple[bool | None, str]:
+        (finding,) = credit.findings(results, ground)
+        return finding.held, finding.words
+
+    assert told(arm("uniform", 200, 200), arm("turns", 90, 90)) == (True, "seed 1: 90 against 200")
+    assert told(arm("uniform", 150, 150), arm("turns", 90, 90))[0] is False
+    assert told(arm("uniform", 200), arm("turns", 90, 90)) == (True, "seed 1: 90 against more than 200")
+    assert told(arm("uniform", 150), arm("turns", 90, 90))[0] is None
+    assert told(arm("uniform", 200, 200), arm("turns", 300))[0] is False
+    assert told(arm("uniform", 200), arm("turns", 200))[0] is None
+    assert credit.findings([arm("uniform", 200, 200)], ground) == []
 
 
 def test_losses_are_compared_after_as_many_updates(ground: Ground) -> None:

@@ -1,12 +1,13 @@
 """The key turn: a walk through rooms, and what is said in one of them decides.
 
-    Ten rooms; in one of them the door of the lamp's colour hides a key. Which door in room 1, the lamp red?
+    House 7 has ten rooms; in one the door of the lamp's colour hides a key. Which door in room 1, the lamp red?
     Red.
     Room 2, blue?
     ...
     The key was in room 7, and you have it.
 
-Nobody says which room it is until the end, so that whoever pays all turns alike for the end mostly pays the wrong ones.
+Nobody says which room it is until the end, so that whoever pays all turns alike for the end mostly pays the wrong
+ones. On the level `plain` nothing has to be read: every lamp is red, and only whose merit the end was is to be found.
 """
 
 from __future__ import annotations
@@ -19,13 +20,17 @@ from typing import Literal
 from mrclassic.tasks.environments.base import Dialogues, Reply
 
 COLOURS = ("red", "blue", "green", "white")
-_ROOMS = {"2": "Two", "5": "Five", "10": "Ten"}
+_ROOMS = {"plain": 10, "2": 2, "5": 5, "10": 10}
+_WORDS = {2: "two", 5: "five", 10: "ten"}
+_HOUSES = 500
 
 
 @dataclass(frozen=True)
 class Walk:
-    """The colours of the lamps, the room (from 0) that decides, the room one stands in, and what became of the key."""
+    """The house, the colours of the lamps, the room (from 0) that decides, the one that is stood in, and what became of
+    the key."""
 
+    house: int
     lamps: tuple[str, ...]
     deciding: int
     room: int = 0
@@ -33,7 +38,7 @@ class Walk:
 
 
 class KeyTurn:
-    """The rules. A start is the number of the room that decides, and the lamps."""
+    """The rules. A start is the number of the house, that of the room that decides, and the lamps."""
 
     name = "keyturn"
     about = "ten rooms, a door in each: one of them decides"
@@ -41,24 +46,28 @@ class KeyTurn:
 
     def turns(self, level: str) -> int:
         """One a room."""
-        return int(level)
+        return _ROOMS[level]
 
     def draw(self, rng: random.Random, level: str) -> str:
-        """Any of the rooms, any lamps."""
-        rooms = int(level)
-        return " ".join([str(rng.randint(1, rooms)), *(rng.choice(COLOURS) for _ in range(rooms))])
+        """Any house, any of its rooms, any lamps."""
+        rooms, colours = _ROOMS[level], COLOURS[:1] if level == "plain" else COLOURS
+        lamps = (rng.choice(colours) for _ in range(rooms))
+        return " ".join([str(rng.randint(1, _HOUSES)), str(rng.randint(1, rooms)), *lamps])
 
     def begin(self, level: str, start: str) -> Walk:
         """Before the first door."""
-        number, *lamps = start.split()
-        if len(lamps) != int(level) or not set(lamps) <= set(COLOURS) or not 1 <= int(number) <= len(lamps):
-            raise ValueError(f"it wants a room and {level} colours")
-        return Walk(tuple(lamps), int(number) - 1)
+        house, room, *lamps = start.split()
+        if len(lamps) != _ROOMS[level] or not set(lamps) <= set(COLOURS) or not 1 <= int(room) <= len(lamps):
+            raise ValueError(f"it wants the numbers of a house and a room, and {_ROOMS[level]} colours")
+        return Walk(int(house), tuple(lamps), int(room) - 1)
 
     def opening(self, level: str, start: str) -> str:
         """The rule, and the first room."""
-        rule = f"{_ROOMS[level]} rooms; in one of them the door of the lamp's colour hides a key."
-        return f"{rule} Which door in room 1, the lamp {self.begin(level, start).lamps[0]}?"
+        walk = self.begin(level, start)
+        rule = (
+            f"House {walk.house} has {_WORDS[len(walk.lamps)]} rooms; in one the door of the lamp's colour hides a key."
+        )
+        return f"{rule} Which door in room 1, the lamp {walk.lamps[0]}?"
 
     def answer(self, position: Walk, completion: str) -> tuple[Walk, Reply]:
         """Through the door. What is no door opens none, and one walks on."""
