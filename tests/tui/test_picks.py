@@ -243,16 +243,16 @@ async def test_a_conversation_is_rated_from_the_chat(home: Home) -> None:
         conversation = store.conversations.message(asked["done"]).conversation
         store.conversations.set_draft(conversation, "")
     async with seat(home) as here:
-        await here.pilot.press("f12")
+        await here.pilot.press("ctrl+r")
         await here.until(lambda: here.app.screen.query("#rating"), "the question")
         await here.pilot.press("4")
         await here.until(lambda: "Rated ★★★★☆" in here.toasts, "the rating")
-        await here.pilot.press("f12")
+        await here.pilot.press("ctrl+r")
         await here.until(lambda: here.app.screen.query("#rating"), "the question again")
         await here.pilot.press("escape")
         await here.pilot.press("f3")
         await here.idle()
-        await here.pilot.press("f12")
+        await here.pilot.press("ctrl+r")
         await here.until(lambda: "no conversation to rate" in here.toasts, "why not")
     with Store.open(home) as store:
         (rating,) = store.ratings.standing()
