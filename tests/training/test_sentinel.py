@@ -384,6 +384,15 @@ def test_questions_that_are_only_ever_failed_are_noticed(first: float, last: flo
     assert verdict.rule == rule
 
 
+def test_the_questioner_has_time_to_find_the_edge() -> None:
+    sentinel = Sentinel(SELF_PLAYED)
+    said = [
+        sentinel.judge(StepReport(at + 1, {"reward": 0.9, "frac_reward_zero_std": 0.99})).rule
+        for at in range(3 * WINDOW)
+    ]
+    assert said == [*[""] * (3 * WINDOW - 1), "zero_std"]
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     history=st.lists(

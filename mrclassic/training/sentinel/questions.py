@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mrclassic.training.sentinel.history import History
+from mrclassic.training.sentinel.history import WINDOW, History
 from mrclassic.training.sentinel.verdict import CONTINUE, Verdict
 
 
@@ -35,8 +35,9 @@ def questions_beyond(history: History) -> Verdict:
 
 def nothing_open(history: History) -> Verdict:
     """The answerer masters whatever the questioner finds: at 97% of groups without spread there is no edge left. Higher
-    than for GRPO, because the questioner needs time to find the edge."""
-    share = history.mean("frac_reward_zero_std")
+    than for GRPO, and not before sixty updates, because the questioner needs time to find the edge: as it hatched and
+    left to itself, it goes on asking what is mastered at first."""
+    share = history.mean("frac_reward_zero_std") if len(history) >= 3 * WINDOW else None
     if share is not None and share > 0.97:
         return Verdict(
             "pause", "zero_std", f"In {share:.0%} of the groups all answers scored alike: no edge left to find."
