@@ -32,7 +32,6 @@ from mrclassic.training.state import State
 from mrclassic.training.suites import recall, skill, turn_room
 
 ITEMS = 400  # held-out beginnings of each level
-TASK = "keyturn:2"  # where none is named
 _GLANCE = 16  # beginnings that the room for a turn is judged by
 _TRIALS = 3  # updates that the pace is measured by
 
@@ -73,7 +72,9 @@ class Conversed:
 
 def arms_of(work: Workplace, tasks: Sequence[str]) -> Arms:
     """The dialogues of these names; raises UsageError for a task that is none."""
-    arms = work.arms(tasks or (TASK,))
+    if not tasks:
+        raise UsageError("Name the dialogues to practise, such as --task keyturn:2.")
+    arms = work.arms(tasks)
     for name in arms.names:
         if not arms.talks(name):
             raise UsageError(f"{name} is no dialogue: practise it with `mrclassic train grpo --task {name}`.")
@@ -119,7 +120,7 @@ def converse(
     if order is None:
         own = settings_of(work, parent.policy.tokenizer, arms, seed, given)
         each = work.settings.practice.replay if replay is None else replay
-        order = Order(tuple(tasks or (TASK,)), 0, each, own, None, work.fit)
+        order = Order(tuple(tasks), 0, each, own, None, work.fit)
         order = replace(order, steps=steps or _steps(work, parent, arms, order, minutes or 5.0))
     with work.run("td", order, parent.row.id, resume=resume) as run:
         work.pin_book(work.folder(run))

@@ -76,6 +76,8 @@ def test_what_is_no_dialogue_is_sent_elsewhere_and_the_other_way_round(nest: Hom
             dialogues.converse(work, ("arithmetic:1",), steps=1)
         with pytest.raises(UsageError, match="train td --task twenty:4"):
             practice.subject(work, ("twenty:4",))
+        with pytest.raises(UsageError, match="Name the dialogues"):
+            dialogues.converse(work, steps=1)
 
 
 def rate(store: Store, count: int) -> None:
