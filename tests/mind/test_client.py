@@ -118,3 +118,13 @@ def test_a_client_imports_no_torch_and_no_server() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     heavy = {"torch", "starlette", "uvicorn", "httpx", "textual", "pydantic"}
     assert not heavy & set(json.loads(done.stdout)) - {"pydantic"}
+
+
+async def test_a_mind_that_is_idle_rests_and_none_is_started_for_it(fresh_home: Home) -> None:
+    client = MindClient(fresh_home)
+    assert await client.rest()
+    assert not sockets.listening(fresh_home.socket)
+    await client.ensure()
+    assert await client.rest()
+    assert not sockets.listening(fresh_home.socket)
+    await client.aclose()
