@@ -232,10 +232,11 @@ class Workplace:
         return all(entry.hash in known for entry in self.entries)
 
     def phrasings(self) -> Suite:
-        """The held-out phrasings of the starter book that the owner's book still answers the same way."""
-        known = {entry.reply for entry in self.entries}
+        """The held-out phrasings of the starter book that the owner's book still answers the same way, and that have
+        not come into it themselves (practice in the app asks them too)."""
+        known, learned = {entry.reply for entry in self.entries}, {entry.key for entry in self.entries}
         entries = book.load(shipped.folder("data") / "held_out.txt")
-        return recall([entry for entry in entries if entry.reply in known], PHRASINGS)
+        return recall([each for each in entries if each.reply in known and each.key not in learned], PHRASINGS)
 
     def arms(self, named: Sequence[str]) -> Arms:
         """The levels that words such as `arithmetic` or `gsm8k:1` name, of tasks that are built in, the owner's, or of

@@ -104,7 +104,8 @@ def find(store: Store, home: Home, kind: Kind, name: str) -> Found:
         or (kind == "text" and any(holds(each["content"]) for each in entry.messages))
     )
     hashes |= {entry.hash for entry in entries}
-    saw = _saw(store, home, hashes)
+    picks = [pick.id for message in messages for pick in store.picks.written(message)]
+    saw = _saw(store, home, hashes, picks)
     return Found(
         kind=kind,
         name=name,
@@ -189,10 +190,13 @@ def _booked(store: Store, messages: Sequence[int]) -> tuple[set[str], set[str]]:
     return keys, hashes - {""}
 
 
-def _saw(store: Store, home: Home, hashes: set[str]) -> tuple[str, ...]:
+def _saw(store: Store, home: Home, hashes: set[str], picks: Sequence[int]) -> tuple[str, ...]:
     rows = store.checkpoints.list()
     known = {row.id: learnt.book_of(home.checkpoints / row.path) or frozenset() for row in rows}
     saw = {row.id for row in rows if known[row.id] & hashes}
+    # Preferences are learned from all picks up to a `last` one, and no manifest lists them.
+    preferred = [run for run in store.runs.list("dpo", limit=-1) if run.checkpoint]
+    saw |= {str(run.checkpoint) for run in preferred if any(pick <= run.settings.get("last", 0) for pick in picks)}
     while more := {row.id for row in rows if row.parent in saw and row.id not in saw}:
         saw |= more
     return tuple(row.id for row in rows if row.id in saw)

@@ -117,6 +117,23 @@ def test_a_pick_goes_with_its_question_and_what_was_said_after_it(home: Home, st
         find(store, home, "pick", str(pick.id))
 
 
+def test_what_learned_from_the_pick_or_compared_its_words_is_found(home: Home, store: Store, talk: Talk) -> None:
+    for name in ("early", "late"):
+        babies.hatch(home, name)
+    asked = talk.ask(f"I am {SECRET}, you know")
+    before = store.runs.start("dpo", {"last": 0})
+    pick = curation.take(store, home, asked.id, "so you are", "typed")
+    after = store.runs.start("dpo", {"last": pick.id})
+    store.runs.finish(before, "done", "early")
+    store.runs.finish(after, "done", "late")
+    store.votes.add(asked.content, "early", "late", "Are you?", "So.", "first", blind=True)
+    found = find(store, home, "pick", str(pick.id))
+    assert found.saw == ("late",)
+    forget(store, home, found)
+    assert store.votes.newest() == []
+    assert holding(home) == []
+
+
 def test_words_are_forgotten_wherever_they_stand(home: Home, store: Store, talk: Talk) -> None:
     asked, other = talk.ask("hello"), talk.ask("bye")
     titled = store.conversations.create(f"About {SECRET.upper()}", system=f"Never say {SECRET}")

@@ -112,7 +112,7 @@ async def test_queues_and_sheets_at_any_width(home: Home, size: tuple[int, int])
             shown = screen.query_one(line, Static)
             assert shown.region.right <= size[0]
             assert str(shown.render()).strip()
-        assert "no reward model" in str(screen.query_one("#picks--why", Static).render())
+        assert "Your taste was not learned yet" in str(screen.query_one("#picks--why", Static).render())
         await here.pilot.press("escape")
         assert here.app.screen is here.screen
 
