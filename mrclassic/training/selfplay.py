@@ -174,8 +174,10 @@ def _worths(state: State, written: Sequence[Written], success: Mapping[str, floa
     learned, so a penalty would be noise. So does one whose answers nobody could judge (it has no `success`)."""
     history: list[str] = state.facts.setdefault("skeletons", [])
     recent, total = Counter(history), len(history)
+    forms = {each.found.question: _skeleton(each, each.found) for each in written if isinstance(each.found, Item)}
+    batch = Counter(forms.values())
     worths: list[float | None] = []
-    seen: dict[str, str] = {}
+    seen: set[str] = set()
     for each in written:
         found = each.found
         if isinstance(found, Refusal):
@@ -183,14 +185,16 @@ def _worths(state: State, written: Sequence[Written], success: Mapping[str, floa
         elif found.question in seen:
             worths.append(0.0)
         else:
-            seen[found.question] = _skeleton(each, found)
+            seen.add(found.question)
             p = success.get(found.question)
             if p is None:
                 worths.append(None)
                 continue
-            alike = recent[seen[found.question]] / total if total else 0.0
+            own = forms[found.question]
+            # Of the others in the batch, or of the last ones: a form that takes over is not worth having at once.
+            alike = max((batch[own] - 1) / max(1, len(forms) - 1), recent[own] / max(1, total))
             worths.append(1 - p if form == "zero_sum" else 4 * p * (1 - p) * (1 - alike))
-    state.facts["skeletons"] = [*history, *(seen[question] for question in sorted(seen))][-HISTORY:]
+    state.facts["skeletons"] = [*history, *(forms[question] for question in sorted(seen))][-HISTORY:]
     return worths
 
 

@@ -260,3 +260,15 @@ def test_an_open_domain_is_not_shown_anything() -> None:
     state.facts["open"] = {"arithmetic": [0.9, 0.0]}
     assert questions.closed(state, arms, SETTINGS.warming) == (arithmetic,)
     assert questions.closed(state, arms, replace(SETTINGS, warm=0).warming) == ()
+
+
+def test_a_form_that_takes_over_a_batch_is_worth_less_at_once() -> None:
+    free = [(a, b) for a in range(60, 70) for b in range(11, 19) if not arithmetic.is_held_out(a, b)]
+    many, few = [question(*pair) for pair in free[:3]], question(2, 1)
+    own = replace(SETTINGS, questions=16, fixed=0)
+    state = start(writer(*many, few), own)
+    update = play(state, HALF, own)
+    assert {asked for asked, _ in update.questions} == {*many, few}
+    # Of the three others two are of the form of `many` for each of those, and none is of that of `few`.
+    worth = (3 * (1 - 2 / 3) + 1) / own.questions
+    assert update.report.metrics["questions/reward"] == pytest.approx(worth)
