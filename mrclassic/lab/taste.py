@@ -1,9 +1,9 @@
 """What can be learned of an owner's taste from 50, 200, 500 and 2,000 picks, where the taste is known.
 
-The model in use draws five replies to questions that it does not know by heart, each made of two from the book; six owners pick (see
-`owners`). The heads learn from so many picks, and are held against 500 others by the same owner: how often they name
-the pick, how well they know how often, and whether what they say of themselves beforehand was true. `--steps N` stops
-at N picks.
+The model in use draws five replies to questions that it does not know by heart, each made of two from the book; six
+owners pick (see `owners`). The heads learn from so many picks, and are held against 500 others by the same owner: how
+often they name the pick, how well they know how often, and whether what they say of themselves beforehand was true.
+`--steps N` stops at N picks.
 """
 
 from __future__ import annotations
