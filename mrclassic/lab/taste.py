@@ -1,18 +1,20 @@
 """What can be learned of an owner's taste from 50, 200, 500 and 2,000 picks, where the taste is known.
 
-The model in use draws five replies to questions of the book in the middle of other talk; six owners pick (see
-`owners`). The heads learn from so many picks, and are held against 500 others by the same owner: how often they name
-the pick, how well they know how often, and whether what they say of themselves beforehand was true. `--steps N` stops
-at N picks.
+The model in use draws five replies to questions that it does not know by heart, each made of two from the book; six
+owners pick (see `owners`). The heads learn from so many picks, and are held against 500 others by the same owner: how
+often they name the pick, how well they know how often, and whether what they say of themselves beforehand was true.
+`--steps N` stops at N picks.
 """
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
+from mrclassic.book import Entry
 from mrclassic.evidence import Evidence
 from mrclassic.lab.experiment import Finding, Options
 from mrclassic.lab.ground import Ground
@@ -28,7 +30,7 @@ from mrclassic.training.taste.measure import Measured, measure
 PICKS = (50, 200, 500, 2000)
 HELD_OUT = 500
 _STEADY = ("warm", "tidy", "whims", "contrary")
-_REPLIES, _MORE, _ROOM, _WARMTH = 5, 3, 40, 1.1  # replies, drawn besides lest two are alike, their tokens, temperature
+_REPLIES, _MORE, _ROOM, _WARMTH = 5, 3, 40, 1.4  # replies, drawn besides lest two are alike, their tokens, temperature
 _TRUE = 0.05  # of the calibration: a gap that nobody would notice
 _ENOUGH = 500  # picks from which on a steady taste should be known
 
@@ -67,6 +69,9 @@ def tell(ground: Ground, options: Options) -> list[Finding]:
     found = []
     for seed in range(1, options.seeds + 1):
         shown = drawn(ground, max(counts, default=PICKS[0]) + HELD_OUT, seed)
+        if len(shown) < HELD_OUT + PICKS[0]:
+            few = f"The model in use has five different replies to {len(shown)} prompts only."
+            return [Finding("there is something to choose between", False, few)]
         found += study(ground.policy, shown, counts or PICKS[:1], HELD_OUT, seed)
     return findings(found)
 
@@ -83,8 +88,7 @@ def drawn(ground: Ground, count: int, seed: int) -> list[Shown]:
         for at in range(first, first + 256):
             rng = keyed(seed, "owner", at)
             before = supervised.talk_before(entries, rng, 1.0)
-            last = supervised.vary(rng.choice(entries).turns[-1].user, rng)
-            prompts.append([*before, {"role": "user", "content": last}])
+            prompts.append([*before, {"role": "user", "content": _spliced(entries, rng)}])
         requests = [
             Request(
                 tuple(tokenizer.encode_chat(prompt)[-(ground.policy.shape.context - _ROOM - 1) :]),
@@ -100,6 +104,13 @@ def drawn(ground: Ground, count: int, seed: int) -> list[Shown]:
         if len(found) >= count:
             break
     return found[:count]
+
+
+def _spliced(entries: Sequence[Entry], rng: random.Random) -> str:
+    """The first half of a question of the book and the second of another: of what a model knows by heart it would say
+    the same five times."""
+    one, two = (rng.choice(entries).turns[-1].user.split() for _ in range(2))
+    return " ".join([*one[: (len(one) + 1) // 2], *two[len(two) // 2 :]])
 
 
 def study(

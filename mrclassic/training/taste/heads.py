@@ -22,7 +22,7 @@ from mrclassic.training.taste.features import Reader
 
 MEMBERS = 5
 WIDTH = 64
-_RIDGES = (1000.0, 200.0, 40.0, 8.0)
+_RIDGES = (5000.0, 1000.0, 200.0, 40.0, 8.0)
 _FLAT = 1e-6  # of the deviation: a feature below is the same for all
 
 
