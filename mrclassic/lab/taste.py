@@ -29,7 +29,7 @@ from mrclassic.training.taste.measure import Measured, measure
 
 PICKS = (50, 200, 500, 2000)
 HELD_OUT = 500
-_STEADY = ("warm", "tidy", "whims", "contrary")
+_STEADY = 0.5  # who would pick the same so often has a taste that can be known
 _REPLIES, _MORE, _ROOM, _WARMTH = 5, 3, 40, 1.4  # replies, drawn besides lest two are alike, their tokens, temperature
 _TRUE = 0.05  # of the calibration: a gap that nobody would notice
 _ENOUGH = 500  # picks from which on a steady taste should be known
@@ -147,7 +147,7 @@ def findings(rows: Sequence[Row]) -> list[Finding]:
         told = "; ".join(row.words for row in mine)
         claim = f"{owner.name} ({owner.about}; would pick the same {mine[0].again:.0%} of the time)"
         held: bool | None = None
-        if owner.name in _STEADY and any(row.picks >= _ENOUGH for row in mine):
+        if mine[0].again >= _STEADY and any(row.picks >= _ENOUGH for row in mine):
             claim += f" is known from {_ENOUGH} picks on: 35% and more"
             held = all(row.top1 >= 0.35 for row in mine if row.picks >= _ENOUGH)
         found.append(Finding(claim, held, told))

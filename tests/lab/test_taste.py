@@ -100,7 +100,7 @@ def test_what_is_learned_of_owners_is_told_with_what_it_says_of_itself() -> None
     found = taste.findings(rows)
     assert found[0].held is None  # of too few picks nothing was claimed
     assert "80 picks: " in found[0].words
-    many = taste.findings([replace(whims, picks=500), replace(brief, picks=500)])
+    many = taste.findings([replace(whims, picks=500), replace(brief, picks=500, again=0.3)])
     assert many[0].held is True
     assert len(many) == 5
 
