@@ -47,6 +47,10 @@ def forget(ctx: typer.Context, named: Mapping[str, int | str | None], *, yes: bo
         common.out("It is deleted.")
     for path in left:
         common.say(f"{path} still holds it; that file is yours to mend or delete.")
+    if found.tastes:
+        common.say(
+            "Your taste, where it learned from that, is deleted too; `mrclassic train reward-model` learns it anew."
+        )
     _tell_who_saw(found, retrain)
     if found.before is not None and retrain:
         from mrclassic.cli.train import book

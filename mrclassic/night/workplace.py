@@ -240,10 +240,10 @@ class Workplace:
 
     def arms(self, named: Sequence[str]) -> Arms:
         """The levels that words such as `arithmetic` or `gsm8k:1` name, of tasks that are built in, the owner's, or of
-        trusted plugins. Raises UsageError for an unknown one, and Refused for `conversation` until it may be."""
+        trusted plugins. Raises UsageError for an unknown one, and Refused for `conversation` while `taste` is."""
         more = dict(plugins.tasks(self.home, self.store))
         if any(each.partition(":")[0] == conversation.NAME for each in named):
-            conversation.allow((*rewards.names(), *plugins.rewards(self.home, self.store)))
+            self.taste  # noqa: B018 - nobody else can say which reply is better: refused, with its numbers, unless allowed
             openings = [entry.prompt[0]["content"] for entry in self.entries]
             unseen = [probe.prompt[0]["content"] for probe in self.phrasings().probes]
             more[conversation.NAME] = conversation.Conversation(openings, unseen)
@@ -253,14 +253,15 @@ class Workplace:
         """The rewards that words such as `correct` or `format=0.1` name, built in or of trusted plugins. Raises
         UsageError for an unknown one, Refused for `taste` where the evidence of the owner's does not allow it."""
         more = dict(plugins.rewards(self.home, self.store))
-        if TASTE in {words.partition("=")[0] for words in named}:
+        if TASTE in {*(words.partition("=")[0] for words in named), *arms.rewards}:
             if TASTE in more:
                 raise UsageError(f"A plugin is called {TASTE}, as a built-in reward is; give the plugin another name.")
-            more[TASTE] = self._taste
+            more[TASTE] = self.taste
         return rewards.select(named, arms, more)
 
     @cached_property
-    def _taste(self) -> Taste:
+    def taste(self) -> Taste:
+        """The learned taste as a reward; raises Refused where its evidence does not allow that."""
         return Taste(taste.opened(self.home, str(self.device)).rewards)
 
     def curriculum(self, arms: Arms, success: Mapping[str, float]) -> Curriculum:

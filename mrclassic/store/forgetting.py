@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from mrclassic import book, files
 from mrclassic.book import Entry
 from mrclassic.errors import UsageError
-from mrclassic.store import curation, learnt
+from mrclassic.store import curation, learnt, tasting
 from mrclassic.store.erasing import Rows
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ class Found:
     pages: tuple[Path, ...]
     saw: tuple[str, ...]
     before: str | None
+    tastes: tuple[Path, ...]
+    """What was learned of the owner's taste from picks that go; it goes with them, and is learned anew in seconds."""
     words: tuple[str, ...]
     """The texts themselves."""
 
@@ -127,6 +130,7 @@ def find(store: Store, home: Home, kind: Kind, name: str) -> Found:
         ),
         saw=saw,
         before=_before(store, home, saw),
+        tastes=tasting.learned_from(home, picks),
         words=words,
     )
 
@@ -141,6 +145,8 @@ def forget(store: Store, home: Home, found: Found) -> list[Path]:
             text = "\n".join(line for line in text.split("\n") if not _comment(line, found.holds))
         if text != before:
             book.write(home.book, text)
+    for folder in found.tastes:
+        shutil.rmtree(folder)
     for page in found.pages:
         if (content := _page(page, found.words, found.kind)) is not None:
             files.replace(page, content.encode("utf-8", "backslashreplace"))

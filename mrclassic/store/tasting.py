@@ -6,6 +6,7 @@ Nothing here computes: what was learned is known by its manifest, which is read 
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,6 +58,22 @@ def newest(home: Home) -> Path | None:
     return max(found, key=lambda path: path.name, default=None)
 
 
+def learned_from(home: Home, picks: Collection[int]) -> tuple[Path, ...]:
+    """The folders of tastes that learned from any of these picks; one that cannot be read may have."""
+    if not picks or not home.taste.is_dir():
+        return ()
+    known = {path: _evidence(path) for path in sorted(home.taste.glob("[0-9]*"))}
+    return tuple(path for path, found in known.items() if found is None or not set(found.seen).isdisjoint(picks))
+
+
+def _evidence(path: Path) -> Evidence | None:
+    """What the taste in a folder has to show for itself; None where that cannot be read."""
+    try:
+        return Evidence.of(json.loads((path / MANIFEST).read_text(encoding="utf-8"))["metrics"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
 def standing(store: Store, home: Home) -> Taste:
     """Why taste is on or off, and how it agrees with the owner's last picks; picks that were undone do not count."""
     path = newest(home)
@@ -65,9 +82,8 @@ def standing(store: Store, home: Home) -> Taste:
         return Taste(
             False, "Your taste was not learned yet; `mrclassic train reward-model` does it.", since=len(numbers)
         )
-    try:
-        found = Evidence.of(json.loads((path / MANIFEST).read_text(encoding="utf-8"))["metrics"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    found = _evidence(path)
+    if found is None:
         why = f"What was learned of your taste ({path}) cannot be read; `mrclassic train reward-model` learns it anew."
         return Taste(False, why, since=len(numbers))
     there = set(numbers)

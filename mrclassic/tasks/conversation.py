@@ -1,7 +1,7 @@
 """Conversation as a domain of self-play: the model opens a talk and replies to it, and there is no right answer.
 
-Its items have no gold and name the reward `taste`, which is the owner's: it has to be learnt from picks first. Until a
-reward of that name exists nothing here may be practised, for nobody could say which reply is better.
+Its items have no gold and name the reward `taste`, which is learned from the owner's picks. Until that may be a reward
+nothing here is practised, for nobody could say which reply is better.
 """
 
 from __future__ import annotations
@@ -11,21 +11,11 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from mrclassic.errors import Refused
 from mrclassic.tasks.base import BadRow, Item, Judgement, Refusal, ask
 from mrclassic.tasks.known import skeleton
 
 NAME, REWARD = "conversation", "taste"
 _OPENING = re.compile(r"[^\s][^\n\r\t]{1,198}[.?!]")
-
-
-def allow(rewards: Collection[str]) -> None:
-    """Raises Refused unless the reward that scores replies is among `rewards`."""
-    if REWARD not in rewards:
-        raise Refused(
-            f"Conversation cannot be practised yet: its replies have no right answer, and the reward {REWARD}, "
-            "which is learnt from the owner's picks, does not exist so far; practise what code can check."
-        )
 
 
 class Conversation:

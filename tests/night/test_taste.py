@@ -63,6 +63,7 @@ def test_taste_is_a_reward_among_others(home: Home, monkeypatch: pytest.MonkeyPa
         found = score([own], [PROMPT] * 4, ["tea good tea", "bad moon no", "", "sun it tea"], {}).total
         assert found[0] > found[3] > found[1] > found[2] == 0.0  # type: ignore[operator]
         assert stored.standing(store, home).on
+        assert [each.name for each in work.rewards(["correct"], work.arms(["conversation"]))] == ["correct", "taste"]
         done = drill.drill(work, Order("grpo", ("arithmetic:1",), ("correct", "taste=0.5"), steps=2, seed=1))
         metrics = [each for _, each in store.runs.steps(done.run)]
         assert all(0 < each["rewards/taste/mean"] < 1 for each in metrics)
@@ -85,6 +86,8 @@ def test_where_the_evidence_is_thin_it_is_refused_with_numbers_and_still_orders(
     assert not found.allowed
     with pytest.raises(Refused, match=r"40 picks among the model's own replies, and 200 are needed.*leave out"):
         taste.opened(home)
+    with Store.open(home) as store, pytest.raises(Refused, match="200 are needed"):
+        workplace(home, store).arms(["conversation"])
     with Store.open(home) as store, pytest.raises(Refused, match="200 are needed"):
         drill.drill(workplace(home, store), Order("grpo", ("arithmetic:1",), ("correct", "taste"), steps=1))
     assert taste.opened(home, as_reward=False).best(PROMPT, ["bad moon no", "tea good tea"]) == 1

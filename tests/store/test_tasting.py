@@ -9,7 +9,7 @@ import choosers
 from mrclassic.choices import Choice
 from mrclassic.evidence import Evidence, Point
 from mrclassic.home import Home
-from mrclassic.store import Store, curation, tasting
+from mrclassic.store import Store, curation, forgetting, tasting
 
 
 def ask(store: Store, text: str) -> int:
@@ -87,6 +87,19 @@ def test_why_taste_is_on_or_off(home: Home, store: Store) -> None:
     assert "gone, which was removed" in tasting.standing(store, home).why
     (home.taste / "20260103-000000-heads-3" / "mrclassic.json").write_text("{")
     assert "cannot be read" in tasting.standing(store, home).why
+
+
+def test_a_taste_goes_with_the_picks_that_it_learned_from(home: Home, store: Store) -> None:
+    kept, gone = ask(store, "Hm?"), ask(store, "And?")
+    for prompt in (kept, gone):
+        ids = choosers.draw(store, prompt, ["a", "b"])
+        curation.take(store, home, prompt, "a", "candidate", ids[0])
+    first, second = (pick.id for pick in store.picks.choices())
+    learn(home, evidence(seen=(first,)), "20260101-000000-heads-1")
+    learn(home, evidence(seen=(first, second)), "20260102-000000-heads-2")
+    forgetting.forget(store, home, forgetting.find(store, home, "pick", str(second)))
+    assert [path.name for path in home.taste.iterdir()] == ["20260101-000000-heads-1"]
+    assert tasting.standing(store, home).on
 
 
 def test_what_is_needed_grows_with_chance() -> None:

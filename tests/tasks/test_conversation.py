@@ -1,24 +1,17 @@
-"""Conversation: items without gold, which the owner's taste scores, and not before there is one."""
+"""Conversation: items without gold, which the owner's taste scores, and nothing else can."""
 
 from __future__ import annotations
 
 import pytest
 
 from mrclassic import rewards
-from mrclassic.errors import Refused
 from mrclassic.plugins.checking import built_in
 from mrclassic.rewards.contract import columns_of, score
 from mrclassic.tasks.arms import Arms
 from mrclassic.tasks.base import Asked, Item, Refusal, keyed
-from mrclassic.tasks.conversation import Conversation, allow
+from mrclassic.tasks.conversation import Conversation
 
 TALK = Conversation(["Hello.", "Do you like rain?"], held_out=["What is the moon made of?"])
-
-
-def test_it_is_refused_until_the_reward_exists() -> None:
-    with pytest.raises(Refused, match=r"the reward taste, .* does not exist so far"):
-        allow(rewards.names())
-    allow((*rewards.names(), "taste"))
 
 
 def test_its_items_are_scored_by_the_taste_alone() -> None:
