@@ -70,7 +70,7 @@ KEYS = (
     Key(
         "chat.practise", "f11", "screen.practise", "practice", "Be asked, question after question; stop", priority=True
     ),
-    Key("chat.rate", "ctrl+r", "screen.rate", "rate", "Say how good this conversation is (or /rate)", priority=True),
+    Key("chat.rate", "alt+r,ctrl+r", "screen.rate", "rate", "Say how good this conversation is", priority=True),
     Key("chat.older", "pageup", "screen.older", "", "Scroll the history up", priority=True),
     Key("chat.newer", "pagedown", "screen.newer", "", "Scroll the history down", priority=True),
     *(Key(f"candidates.pick_{n}", str(n), f"pick({n})", "", f"Pick answer {n}") for n in range(1, 10)),

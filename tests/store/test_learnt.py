@@ -11,7 +11,7 @@ from mrclassic import book
 from mrclassic.book import Entry, Turn
 from mrclassic.home import Home
 from mrclassic.model import checkpoint, manifest
-from mrclassic.store import Checkpoint, Store, curation, learnt
+from mrclassic.store import Checkpoint, Store, learnt
 
 ENTRIES = [Entry((Turn(question, "Quite."),)) for question in ("one", "two", "three")]
 
@@ -69,18 +69,3 @@ def test_without_a_model_everything_waits(home: Home, store: Store) -> None:
     assert waiting(store, home) == []
     book.put(home.book, ENTRIES[0])
     assert waiting(store, home) == ["one"]
-
-
-def test_the_checkpoints_that_saw_a_conversation_are_named_when_it_is_deleted(
-    home: Home, store: Store, lineage: dict[str, Path]
-) -> None:
-    talk = store.conversations.create("x")
-    for question, kept in (("two", True), ("two and a half", False)):
-        asked = store.conversations.add(talk.id, None, "user", question)
-        curation.take(store, home, asked.id, "Quite." if kept else "Hardly.", "typed")
-    hashes = store.picks.hashes(talk.id)
-    assert ENTRIES[1].hash in hashes
-    assert len(hashes) == 2
-    assert learnt.seen_by(store, home, hashes) == ["second"]
-    assert learnt.seen_by(store, home, [ENTRIES[0].hash]) == ["second", "first"]
-    assert learnt.seen_by(store, home, []) == []

@@ -65,11 +65,11 @@ def test_one_can_go_on_from_the_middle() -> None:
 
 
 def test_a_context_that_is_too_small_ends_it() -> None:
-    small = micro.policy(context=16)
+    small = micro.policy(context=12)
     (cut,) = dialogues.play(small, beginnings(1), DIALOGUES, pg.Sampling(4), seed=1)
     assert not cut.whole
     assert cut.reward == 0.0
-    with pytest.raises(MrClassicError, match="fits into the 16 tokens"):
+    with pytest.raises(MrClassicError, match="fits into the 12 tokens"):
         td.step(td.start(small, TD, torch.float32), beginnings, DIALOGUES, TD, list)
 
 

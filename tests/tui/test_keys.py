@@ -48,11 +48,11 @@ async def test_help_lists_the_keys_and_closes(home: Home) -> None:
 
 
 async def test_a_moved_key_works_and_is_hinted(home: Home) -> None:
-    async with seat(home, keys={"app.help": "f11"}) as here:
-        await here.pilot.press("f11")
+    async with seat(home, keys={"app.help": "ctrl+b"}) as here:
+        await here.pilot.press("ctrl+b")
         assert here.app.screen.query("#help")
         await here.pilot.press("escape")
-        assert "F11" in str(here.screen.query_one("#hints").render())
+        assert "Ctrl+B" in str(here.screen.query_one("#hints").render())
 
 
 async def test_question_mark_and_q_are_text_in_the_box_and_keys_outside(home: Home) -> None:
