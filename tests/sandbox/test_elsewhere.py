@@ -32,7 +32,7 @@ CHECKS = [
     Check(("this is no program", ADD), "assert add(1, 2) == 3", "add", "asserts"),
     Check("neither (is", "assert add(1, 2) == 3", "add", "asserts"),
 ]
-SLOW = Check("import time\ndef f(): time.sleep(60)", "assert f()", "f", "asserts", 20.0)
+SLOW = Check("import time\ndef f(): time.sleep(60)", "assert f()", "f", "asserts", 5.0)
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_whoever_hangs_up_is_not_waited_for(served: subprocess.Popen[str], home:
         connection.shutdown(socket.SHUT_RDWR)
         thread.join(10)
     assert Elsewhere(lambda: sockets.connect(home.judge_socket), nobody).judge(CHECKS[:1]) == [Outcome("right")]
-    assert time.monotonic() - begun < 100  # twenty of them would take ten minutes on two cores
+    assert time.monotonic() - begun < 60  # twenty of them would take more than two minutes on two cores
 
 
 def test_sigterm_ends_it_and_what_it_runs(served: subprocess.Popen[str], home: Home) -> None:
