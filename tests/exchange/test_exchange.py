@@ -13,6 +13,7 @@ import pytest
 from homes import mrclassic
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from published import DATA, needs
 
 from mrclassic import book
 from mrclassic.errors import MrClassicError, UsageError
@@ -24,7 +25,7 @@ from mrclassic.home import Home
 from mrclassic.store import Candidate, NewCandidate, Preference, Store, curation
 from mrclassic.tasks.base import BadRow
 
-REAL = Path("/work/shared/data/hh_rlhf")
+REAL = DATA / "hh_rlhf"
 
 
 @pytest.fixture
@@ -287,7 +288,7 @@ def test_into_the_book_only_when_asked_for(home: Home, tmp_path: Path) -> None:
     assert mrclassic(home.root, "rate", "0", "--conversation", "1", "--json")[1]["score"] == 0.0
 
 
-@pytest.mark.skipif(not REAL.exists(), reason="the published rows are not here")
+@needs("hh_rlhf")
 def test_the_published_rows_of_hh_rlhf(home: Home, store: Store) -> None:
     found = take_in(store, home, sorted(REAL.glob("*.jsonl.gz")))
     assert (found.odd, len(found.faults)) == (10, 10)
