@@ -8,7 +8,7 @@ import typer
 
 from mrclassic.cli import common, fitting, train_base, train_distill, train_taste, train_td
 from mrclassic.cli.resuming import Resumable, Resume
-from mrclassic.cli.trainings import From, Minutes, Rate, Replay, Seed, Steps, Task, tell, told
+from mrclassic.cli.trainings import From, Minutes, Rate, Replay, Seed, Steps, Task, given, tell, told
 
 app = typer.Typer(
     name="train",
@@ -120,8 +120,7 @@ def documents(
     from mrclassic.night.workplace import Workplace, alone
     from mrclassic.training.documents import Settings
 
-    given = {"form": form, "epochs": epochs, "learning_rate": learning_rate, "seed": seed}
-    settings = Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    settings = Settings(**given(form=form, epochs=epochs, learning_rate=learning_rate), seed=seed)
     busy = "A night is practising, or the book is being trained; the documents can be learned after it."
     with session.store() as store, alone(session.home, "night", busy):
         work = Workplace(session.home, session.settings, store, common.say)
@@ -252,7 +251,7 @@ def grpo_(
         resume,
         learning_rate,
         replay,
-        {name: value for name, value in knobs.items() if value is not None},
+        given(**knobs),
     )
     _practise(fitting.session(ctx, lora, targets, recompute, optimizer_state), order, plan, json)
 
@@ -301,7 +300,6 @@ def selfplay(
     common.one_length(steps=steps, minutes=minutes)
     from mrclassic.night.drill import Order
 
-    played = {"form": form, "fixed": fixed, "networks": networks}
     order = Order(
         "selfplay",
         tuple(domain or ("arithmetic",)),
@@ -313,6 +311,6 @@ def selfplay(
         resume=resume,
         learning_rate=learning_rate,
         replay=replay,
-        play={name: value for name, value in played.items() if value is not None},
+        play=given(form=form, fixed=fixed, networks=networks),
     )
     _practise(fitting.session(ctx, lora, targets, recompute, optimizer_state), order, plan, json)

@@ -10,7 +10,7 @@ import typer
 
 from mrclassic.cli import common, fitting
 from mrclassic.cli.resuming import Resume
-from mrclassic.cli.trainings import From, Seed, Steps, Task, told
+from mrclassic.cli.trainings import From, Seed, Steps, Task, given, told
 from mrclassic.errors import UsageError
 
 
@@ -76,8 +76,7 @@ def distill(
     if resume is None:
         file = None if traces is None else str(traces.absolute())
         source = distilling.Source(teacher, model, key or KEY, file, checkpoint)
-        given = {"epochs": epochs, "learning_rate": learning_rate, "seed": seed}
-        own = Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+        own = Settings(**given(epochs=epochs, learning_rate=learning_rate), seed=seed)
         terms = Terms(at_once, max_tokens, prices=_prices(price), ceiling=ceiling, words=words)
         order = distilling.Order(tuple(task or ()), source, items, terms, own, steps)
     busy = "A night is practising, or something else is being trained; answers can be learned after it."

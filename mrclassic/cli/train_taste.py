@@ -8,7 +8,7 @@ import typer
 
 from mrclassic.cli import common, fitting
 from mrclassic.cli.resuming import Resume
-from mrclassic.cli.trainings import From, Seed, Steps, tell, told
+from mrclassic.cli.trainings import From, Seed, Steps, given, tell, told
 
 if TYPE_CHECKING:
     from mrclassic.evidence import Evidence
@@ -109,11 +109,8 @@ def dpo(
     from mrclassic.night.workplace import Workplace, alone
     from mrclassic.training.dpo import Settings
 
-    given = {
-        "loss": loss, "beta": beta, "epochs": epochs, "batch": batch, "learning_rate": learning_rate, "replay": replay,
-        "seed": seed,
-    }  # fmt: skip
-    settings = Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    chosen = given(loss=loss, beta=beta, epochs=epochs, batch=batch, learning_rate=learning_rate, replay=replay)
+    settings = Settings(**chosen, seed=seed)
     busy = "A night is practising, or the book is being trained; picks can be learned from after it."
     with session.store() as store, alone(session.home, "night", busy):
         work = Workplace(session.home, session.settings, store, common.say)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -34,6 +34,11 @@ Task = Annotated[
         help="What is practised, such as arithmetic:3; may be given several times (default: the settings).",
     ),
 ]
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """The options that the owner gave; what he left out is as the settings of the method have it."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def told(facts: Studied | Learned | Conversed | Distilled | Preferred, json: bool, titles: Mapping[str, str]) -> None:

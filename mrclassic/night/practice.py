@@ -111,23 +111,7 @@ def recipe(
 def replayed(state: State, entries: Sequence[Entry], count: int) -> Callable[[], list[Row]]:
     """`count` book rows of the state's next update: a function of (seed, step)."""
 
-    def rows() -> list[Row]:
-        policy = state.trainee.policy
-        places = (
-            supervised.shuffled(state.seed, state.step * count + at, len(entries), "replay") for at in range(count)
-        )
-        return [
-            supervised.book_row(
-                policy.tokenizer,
-                entries[place],
-                policy.shape.context,
-                entries,
-                keyed(state.seed, "vary", state.step, at),
-            )
-            for at, place in enumerate(places)
-        ]
-
-    return rows if entries else list
+    return lambda: supervised.book_rows(state, entries, count, entries, "replay")
 
 
 def begin(name: str, policy: Policy, work: Workplace, on: Subject, recipe: Recipe, fit: Fit) -> State:

@@ -15,7 +15,6 @@ from torch import Tensor
 
 from mrclassic.book import Entry
 from mrclassic.model.policy import Policy
-from mrclassic.tasks.base import keyed
 from mrclassic.training import supervised
 from mrclassic.training.fits import WHOLE, Fit
 from mrclassic.training.report import StepReport
@@ -57,20 +56,10 @@ def draw(
     state: State, entries: Sequence[Entry], new: frozenset[str], skills: Sequence[Row], settings: Settings
 ) -> list[Row]:
     """The rows of the next update: a function of seed, step, the entries (`new` holds hashes) and the skills' rows."""
-    policy = state.trainee.policy
-    tokenizer, context = policy.tokenizer, policy.shape.context
     shown = [entry for entry in entries for _ in range(settings.boost if entry.hash in new else 1)]
     replayed = round(settings.batch * settings.replay) if skills else 0
-    from_book = settings.batch - replayed
-    rows: list[Row] = []
-    for at in range(from_book):
-        place = supervised.shuffled(state.seed, state.step * from_book + at, len(shown), "book")
-        rows.append(
-            supervised.book_row(tokenizer, shown[place], context, entries, keyed(state.seed, "vary", state.step, at))
-        )
-    for at in range(replayed):
-        rows.append(skills[supervised.shuffled(state.seed, state.step * replayed + at, len(skills), "skills")])
-    return rows
+    of_book = supervised.book_rows(state, shown, settings.batch - replayed, entries)
+    return [*of_book, *supervised.walked(state, skills, replayed, "skills")]
 
 
 def step(state: State, rows: Sequence[Row], settings: Settings, steps: int) -> StepReport:

@@ -16,7 +16,6 @@ from torch import Tensor
 from mrclassic.book import Entry
 from mrclassic.model.policy import Policy
 from mrclassic.model.tokenizer import Message
-from mrclassic.tasks.base import keyed
 from mrclassic.training import supervised
 from mrclassic.training.fits import WHOLE, Fit
 from mrclassic.training.report import StepReport
@@ -71,19 +70,9 @@ def draw(
     """The rows of the next update: a function of seed, step, the traces, the book's entries and the skills' rows."""
     policy = state.trainee.policy
     tokenizer, context = policy.tokenizer, policy.shape.context
-
-    def place(at: int, count: int, size: int, purpose: str) -> int:
-        return supervised.shuffled(state.seed, state.step * count + at, size, purpose)
-
-    shown = [traces[place(at, settings.fresh, len(traces), "traces")] for at in range(settings.fresh)]
+    shown = supervised.walked(state, traces, settings.fresh, "traces")
     rows = [row(tokenizer, [*each.messages, {"role": "assistant", "content": each.reply}], context) for each in shown]
-    replayed = settings.batch - settings.fresh
-    of_book = 0 if not entries else replayed if not skills else replayed - replayed // 2
-    of_skills = replayed - of_book if skills else 0
-    for at in range(of_book):
-        entry = entries[place(at, of_book, len(entries), "book")]
-        rows.append(supervised.book_row(tokenizer, entry, context, entries, keyed(state.seed, "vary", state.step, at)))
-    return [*rows, *(skills[place(at, of_skills, len(skills), "skills")] for at in range(of_skills))]
+    return [*rows, *supervised.kept_rows(state, entries, skills, settings.batch - settings.fresh)]
 
 
 def step(state: State, rows: Sequence[Row], settings: Settings, steps: int) -> StepReport:

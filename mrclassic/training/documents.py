@@ -19,7 +19,7 @@ from torch import Tensor
 from mrclassic.book import Entry
 from mrclassic.model.policy import Policy
 from mrclassic.model.tokenizer import Message
-from mrclassic.tasks.base import Item, keyed
+from mrclassic.tasks.base import Item
 from mrclassic.tasks.documents import Documents
 from mrclassic.training import supervised
 from mrclassic.training.fits import WHOLE, Fit
@@ -96,27 +96,17 @@ def draw(state: State, of: Material, entries: Sequence[Entry], skills: Sequence[
     policy = state.trainee.policy
     tokenizer, context = policy.tokenizer, policy.shape.context
     telling, asking, replayed = settings.split(of)
-    rows: list[Row] = []
-
-    def place(at: int, count: int, size: int, purpose: str) -> int:
-        return supervised.shuffled(state.seed, state.step * count + at, size, purpose)
 
     def written(before: Sequence[Message], reply: str) -> Row:
         return row(tokenizer, [*before, {"role": "assistant", "content": reply}], context)
 
-    for at in range(telling):
-        lead, version = of.told[place(at, telling, len(of.told), "tell")]
-        rows.append(written([{"role": "user", "content": lead}], version))
-    for at in range(asking):
-        item = of.asked[place(at, asking, len(of.asked), "ask")]
-        rows.append(written(item.messages, item.trace))
-    of_book = 0 if not entries else replayed if not skills else replayed - replayed // 2
-    of_skills = replayed - of_book if skills else 0
-    for at in range(of_book):
-        entry = entries[place(at, of_book, len(entries), "book")]
-        rows.append(supervised.book_row(tokenizer, entry, context, entries, keyed(state.seed, "vary", state.step, at)))
-    rows += [skills[place(at, of_skills, len(skills), "skills")] for at in range(of_skills)]
-    return rows
+    told = supervised.walked(state, of.told, telling, "tell")
+    asked = supervised.walked(state, of.asked, asking, "ask")
+    return [
+        *(written([{"role": "user", "content": lead}], version) for lead, version in told),
+        *(written(item.messages, item.trace) for item in asked),
+        *supervised.kept_rows(state, entries, skills, replayed),
+    ]
 
 
 def step(state: State, rows: Sequence[Row], settings: Settings, steps: int) -> StepReport:

@@ -69,11 +69,7 @@ def draw(state: State, entries: Sequence[Entry], settings: Settings) -> list[Row
     from_book = round(settings.batch * settings.book_share)
     enough = state.facts.get("enough", [])
     weights = {level: weight for level, weight in HATCHING_LEVELS.items() if level not in enough}
-    rows: list[Row] = []
-    for at in range(from_book):
-        place = supervised.shuffled(state.seed, state.step * from_book + at, len(entries), "book")
-        rng = keyed(state.seed, "vary", state.step, at)
-        rows.append(supervised.book_row(tokenizer, entries[place], context, entries, rng))
+    rows = supervised.book_rows(state, entries, from_book, entries)
     for at in range(settings.batch - from_book):
         rng = keyed(state.seed, "skill", state.step, at)
         before = supervised.talk_before(entries, rng, SKILL_TALK)

@@ -19,7 +19,6 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -46,8 +45,6 @@ FRAIL = 0.8  # an old entry that is drawn less often (the last lessons' mostly) 
 KEEP = 4.0
 SHARES = (0.7, 0.8, 0.9)  # of the way from the teacher to what was trained
 LIKELY = 0.6  # and so likely a draw must be the taught answer there, on average
-
-_Some = TypeVar("_Some")
 
 
 @dataclass(frozen=True)
@@ -123,11 +120,11 @@ class Lesson:
         """The rows of the next update, to learn and to keep: a function of seed, step and what the last look found."""
         own, policy = self.settings, state.trainee.policy
         tokenizer, context = policy.tokenizer, policy.shape.context
-        fresh = self._some(self.new, state, min(round(own.batch * own.fresh), COPIES * len(self.new)), "new")
-        weak = self._some(self.weak, state, min(own.batch // 6, COPIES * len(self.weak)), "weak")
-        worked = self._some(self.skills, state, round(own.batch * own.skills), "skills")
-        others = self._some(self.old, state, own.batch - len(fresh) - len(weak) - len(worked), "old")
-        beside = self._some(self.old, state, round(own.batch * own.beside), "beside")
+        fresh = supervised.walked(state, self.new, min(round(own.batch * own.fresh), COPIES * len(self.new)), "new")
+        weak = supervised.walked(state, self.weak, min(own.batch // 6, COPIES * len(self.weak)), "weak")
+        worked = supervised.walked(state, self.skills, round(own.batch * own.skills), "skills")
+        others = supervised.walked(state, self.old, own.batch - len(fresh) - len(weak) - len(worked), "old")
+        beside = supervised.walked(state, self.old, round(own.batch * own.beside), "beside")
         learned = [
             *(self._typed(each, keyed(own.seed, "vary", state.step, at)) for at, each in enumerate([*fresh, *weak])),
             *(reworded(each, keyed(own.seed, "beside", state.step, at)) for at, each in enumerate(beside)),
@@ -141,11 +138,6 @@ class Lesson:
         *before, question, reply = entry.messages
         said = {**question, "content": supervised.vary(question["content"], rng)}
         return [*supervised.talk_before(self.entries, rng, TALK), *before, said, reply]
-
-    def _some(self, items: Sequence[_Some], state: State, count: int, purpose: str) -> list[_Some]:
-        """`count` of `items`, in an order that goes on from update to update."""
-        places = range(state.step * count, (state.step + 1) * count) if items else ()
-        return [items[supervised.shuffled(self.settings.seed, place, len(items), purpose)] for place in places]
 
     def look(self, state: State) -> Look:
         """Ask for what is new and, once that is known, read the whole book through: it decides what comes next."""

@@ -87,11 +87,7 @@ def step(
     """One update on the next `settings.batch` of `conversations` (see `standardised`)."""
     begun = time.perf_counter()
     policy = state.trainee.policy
-    places = [
-        supervised.shuffled(state.seed, state.step * settings.batch + at, len(conversations), "rated")
-        for at in range(settings.batch)
-    ]
-    talks = [conversations[place] for place in places]
+    talks = supervised.walked(state, conversations, settings.batch, "rated")
     written = [dialogues.written(policy.tokenizer, talk.messages, policy.shape.context) for talk in talks]
     kept = [place for place, rows in enumerate(written) if rows]
     walks = [_walk(written[place], talks[place].rating, place) for place in kept]

@@ -7,6 +7,7 @@ import math
 import random
 import time
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -21,6 +22,8 @@ from mrclassic.training.report import StepReport
 from mrclassic.training.rows import Row, row
 from mrclassic.training.state import State
 from mrclassic.training.trainee import Schedule, Trainee
+
+_Item = TypeVar("_Item")
 
 
 def start(
@@ -56,6 +59,12 @@ def move(state: State, loss: float, schedule: Schedule, metrics: Mapping[str, fl
 def shuffled(seed: int, place: int, size: int, purpose: str = "order") -> int:
     """The item at `place` of an endless walk over `size` items, each once an epoch, each epoch reshuffled."""
     return _order(seed, place // size, size, purpose)[place % size]
+
+
+def walked(state: State, items: Sequence[_Item], count: int, purpose: str) -> list[_Item]:
+    """The `count` of `items` that this update takes of such a walk: the next one goes on behind them."""
+    places = range(state.step * count, (state.step + 1) * count) if items else ()
+    return [items[shuffled(state.seed, place, len(items), purpose)] for place in places]
 
 
 _orders: dict[tuple[int, int, int, str], list[int]] = {}
@@ -100,3 +109,21 @@ def book_row(tokenizer: Tokenizer, entry: Entry, context: int, entries: Sequence
     messages: list[Message] = list(entry.messages)
     messages[-2] = {**messages[-2], "content": vary(messages[-2]["content"], rng)}
     return row(tokenizer, [*talk_before(entries, rng, TALK), *messages], context)
+
+
+def book_rows(
+    state: State, shown: Sequence[Entry], count: int, entries: Sequence[Entry], purpose: str = "book"
+) -> list[Row]:
+    """The next `count` of `shown`, entries of the book that holds `entries`, as rows of this update."""
+    tokenizer, context = state.trainee.policy.tokenizer, state.trainee.policy.shape.context
+    return [
+        book_row(tokenizer, entry, context, entries, keyed(state.seed, "vary", state.step, at))
+        for at, entry in enumerate(walked(state, shown, count, purpose))
+    ]
+
+
+def kept_rows(state: State, entries: Sequence[Entry], skills: Sequence[Row], count: int) -> list[Row]:
+    """`count` rows that keep what is known: of the book and of worked answers alike, or of whichever there is."""
+    of_book = 0 if not entries else count if not skills else count - count // 2
+    of_skills = count - of_book if skills else 0
+    return [*book_rows(state, entries, of_book, entries), *walked(state, skills, of_skills, "skills")]
