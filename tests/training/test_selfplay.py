@@ -92,7 +92,7 @@ def test_a_question_is_worth_most_at_one_half_and_its_repetitions_nothing(
 def test_over_all_groups_that_may_come_a_question_is_worth_4p_1_minus_p(p: float) -> None:
     """Where a question is out of reach or mastered nothing is paid, however small the group."""
     item, n = arithmetic.item(*FREE, "+"), 4
-    written = questions.Written(arithmetic, (), None, item)  # type: ignore[arg-type]
+    written = questions.Written(arithmetic, (), None, item)
     mean = 0.0
     for right in range(n + 1):
         state = start(micro.policy())
