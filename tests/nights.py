@@ -7,6 +7,7 @@ import signal
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import micro
@@ -23,7 +24,7 @@ from mrclassic.night.stages import Means
 from mrclassic.night.workplace import Workplace
 from mrclassic.settings import Settings, load
 from mrclassic.store import Checkpoint, Store
-from mrclassic.training import loop, memories, questions
+from mrclassic.training import loop, memories, questions, selfplay
 
 STEPS = {"book": 6, "grpo": 6, "selfplay": 3}
 SETTINGS = {
@@ -50,6 +51,11 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memories, "ITEMS", 10)
     monkeypatch.setattr(questions, "READABLE", 0.0)  # self-play itself, without the lessons that come before it
     monkeypatch.setattr(questions, "RIGHT", 0.0)
+    warming = selfplay.Settings.warming.fget
+    assert warming is not None
+    monkeypatch.setattr(
+        selfplay.Settings, "warming", property(lambda own: replace(warming(own), shown=min(1, own.shown)))
+    )
     monkeypatch.setitem(loop.run.__kwdefaults__, "save_seconds", 0.0)
 
 

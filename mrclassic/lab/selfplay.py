@@ -2,9 +2,10 @@
 
 Four runs from one checkpoint, alike but for where the questions come from: the fixed generator alone; questions of its
 own alone; two fifths of them the generator's; and a questioner that is paid for whatever is answered wrong. No dataset
-and no human has a part in any of them. The first run has half of the time, and the answers that it drew are what the
-others may draw. Nobody is stopped: what the sentinel would have said is noted, and of the last run it should be that
-the questioner has left the game.
+and no human has a part in any of them; before it asks, the questioner is shown questions of all levels, no answers. The
+first run has half of the time (a quarter of the updates, for it draws again what taught nothing), and the answers that
+it drew are what the others may draw. Nobody is stopped: what the
+sentinel would have said is noted, and of the last run it should be that the questioner has left the game.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from mrclassic.training.state import State
 from mrclassic.training.suites import RECALL, SuiteResult, skill, summary
 
 _ITEMS, _GROUP = 40, 8  # answered in an update, and answers to each
+_QUARTER = 4  # of the updates
 _KNOWN = 100  # items of each level that the curriculum begins with
 _FIXED, _OWN, _MIXED, _ZERO_SUM = "fixed", "own", "mixed", "zero_sum"
 _SO_FAR = "completions/so_far"
@@ -49,9 +51,11 @@ def arms(ground: Ground, options: Options) -> list[Arm]:
         given = {"prompts": _ITEMS, "group": _GROUP, **options.practice}
         method = practise(ground, ["correct"], policy, seed, curriculum=chooser, options=given)
         half = _clock(options.minutes / 2)
-        return _counted(
-            method, lambda so_far: not options.steps and half(), lambda so_far: drawn.update({seed: so_far})
-        )
+
+        def over(so_far: float) -> bool:
+            return method.state.step >= max(1, options.steps // _QUARTER) if options.steps else half()
+
+        return _counted(method, over, lambda so_far: drawn.update({seed: so_far}))
 
     def played(share: float, form: Form) -> Callable[[Policy, int], Method]:
         def begin(policy: Policy, seed: int) -> Method:

@@ -79,7 +79,8 @@ def practising(on: practice.Subject, recipe: practice.Recipe, method: str, token
     if method == "selfplay":
         completions = (alone.questions + alone.fixed) * alone.group
         prompt, new = max(prompt, alone.question_max_new), alone.max_new
-    moving = together.reference_every > 0 or (method == "selfplay" and alone.warm > 0)  # after the first questions
+    shows = method == "selfplay" and alone.warm + alone.shown > 0  # and the reference is what the model is after that
+    moving = together.reference_every > 0 or shows
     networks = alone.networks if method == "selfplay" else 1
     return Load(completions, prompt + new, new, completions, together.objective.anchored, moving, networks)
 

@@ -219,7 +219,7 @@ def pace(
 ) -> Pace:
     """The pace of one update, measured on a copy that is thrown away."""
     # The pace of what goes on and on, not of the first updates that may come before it.
-    recipe = replace(recipe, selfplay=replace(recipe.selfplay, warm=0))
+    recipe = replace(recipe, selfplay=replace(recipe.selfplay, warm=0, shown=0))
     state = begin(name, policy, work, on, recipe, fit)
     stage = Stage(name, state, on, work.curriculum(on.arms, success), recipe, work.entries)
     times, tokens = [], []

@@ -1,4 +1,5 @@
-"""A plugin's task: items and judgements cross over as JSON; an item goes back to the plugin as it came."""
+"""A plugin's task: items and judgements cross over as JSON; an item goes back to the plugin as it came. One that has
+`asking`, `parse` and `skeleton` too is a domain of self-play."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from typing import Any, get_args
 from mrclassic.errors import UsageError
 from mrclassic.plugins.find import Plugin
 from mrclassic.plugins.remote import MEMORY, PluginFault, Remote, limit, load, plain
-from mrclassic.tasks.base import BadRow, Item, Judgement, Task, Verdict, check_all
+from mrclassic.tasks.base import Asked, BadRow, Item, Judgement, Refusal, Task, Verdict, check_all
 
 
 class RemoteTask(Remote):
@@ -59,6 +60,22 @@ class RemoteTask(Remote):
             raise BadRow(given["bad"])
         return self._item(given)
 
+    @property
+    def asking(self) -> str:
+        """Empty where the plugin's questions are not for a model to write."""
+        return str(self._described["asking"])
+
+    def parse(self, question: str) -> Item | Refusal:
+        """What the plugin cannot read without failing is refused like what it will not read."""
+        try:
+            read = self.ask({"call": "parse", "question": question})
+        except PluginFault as fault:
+            return Refusal("invalid", str(fault))
+        return Refusal(read["kind"], str(read["reason"])) if "kind" in read else self._item(read)
+
+    def skeleton(self, question: str) -> str:
+        return str(self.ask({"call": "skeleton", "question": question}))
+
     @cached_property
     def _described(self) -> Mapping[str, Any]:
         told: Mapping[str, Any] = self.ask({"call": "describe"})
@@ -86,13 +103,18 @@ def serve(source: Mapping[str, str], folder: str | None) -> Callable[[Any], Any]
     def answer(request: Any) -> Any:
         match request["call"]:
             case "describe":
-                return {"about": task.about, "levels": list(task.levels)}
+                asking = task.asking if isinstance(task, Asked) else ""
+                return {"about": task.about, "levels": list(task.levels), "asking": asking}
             case "sample":
                 return plain(task.sample(random.Random(request["seed"]), request["level"]))
             case "held_out":
                 return plain(task.held_out(request["level"], request["limit"]))
             case "check":
                 return plain(check_all(task, [item(each) for each in request["items"]], request["completions"]))
+            case "parse" if isinstance(task, Asked):
+                return plain(task.parse(request["question"]))
+            case "skeleton" if isinstance(task, Asked):
+                return task.skeleton(request["question"])
             case _:
                 try:
                     return plain(task.row(request["data"]))

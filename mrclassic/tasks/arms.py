@@ -38,8 +38,8 @@ class Arms:
 
     @property
     def domains(self) -> tuple[Domain, ...]:
-        """The tasks whose questions a model may write."""
-        return tuple(task for task in self.tasks.values() if isinstance(task, Asked))
+        """The tasks whose questions a model may write: those that say how it is asked for one."""
+        return tuple(task for task in self.tasks.values() if isinstance(task, Asked) and task.asking)
 
     def of(self, domain: Task) -> tuple[str, ...]:
         """The arms that are levels of `domain`."""

@@ -127,7 +127,7 @@ class Asked(Protocol):
 
     @property
     def asking(self) -> str:
-        """What the questioner is told, in a few words: `Write a sum.`"""
+        """What the questioner is told, in a few words: `Write a sum.` Empty: nobody asks it for one."""
         ...
 
     def parse(self, question: str) -> Item | Refusal:

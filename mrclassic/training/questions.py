@@ -2,7 +2,9 @@
 
 A domain that a model was never taught is opened by supervised updates on the generator's questions and worked answers,
 with the book replayed, until four of five questions that it writes can be read and it gets a tenth of fresh items
-right. From there on nobody shows it anything.
+right. One that is open is shown some questions of all levels, none of the answers: a model asks for what it was taught,
+and where hardly one question in two hundred is at the edge of what it can do, practice alone will not find it. From
+there on nobody shows it anything.
 """
 
 from __future__ import annotations
@@ -85,22 +87,42 @@ def _arms(arms: Arms) -> list[str]:
 
 @dataclass(frozen=True)
 class Warming:
-    """How a domain is opened: `warm` updates at most, questions of up to `max_new` tokens; the rest is for `learn`."""
+    """How a domain is opened: `warm` updates at most, and `shown` where it is open; questions of up to `max_new`
+    tokens; the rest is for `learn`."""
 
     warm: int
+    shown: int
     max_new: int
     answer_max_new: int
     learning_rate: float = 2e-3  # between that of hatching and that of book training
     warmup: int = 10
     replay_weight: float = 1.0
 
+    @property
+    def showing(self) -> Warming:
+        """An eighth of the rate where no answers go along: twenty such updates bring a hatched `tiny` to ask at all
+        levels, 88 % of it readable, and cost none of its sums. At the full rate they cost a fifth of the easiest."""
+        return replace(self, learning_rate=self.learning_rate / 8)
+
 
 def closed(state: State, arms: Arms, how: Warming) -> tuple[Domain, ...]:
-    """The domains that are not open yet, as far as there are updates left to open them. Looks when a run begins."""
-    if not how.warm:
+    """The domains to which `warm` is to be applied before play: those that are not open yet, as far as there are
+    updates left to open them, then those that were from the start. Looks when a run begins."""
+    facts = state.facts
+    if "unseen" not in facts:
+        facts["unseen"] = [domain.name for domain in arms.domains]
+        if how.warm:
+            facts["open"] = _look(state, arms, how)
+            facts["unseen"] = [name for name, shares in facts["open"].items() if _is_open(shares)]
+    if shut := _shut(state, arms, how):
+        return shut
+    if facts.get("shown", 0) >= how.shown:
         return ()
-    if "open" not in state.facts:
-        state.facts["open"] = _look(state, arms, how)
+    return tuple(domain for domain in arms.domains if domain.name in facts["unseen"])
+
+
+def _shut(state: State, arms: Arms, how: Warming) -> tuple[Domain, ...]:
+    """The domains that are to be opened."""
     if state.facts.get("warmed", 0) >= how.warm:
         return ()
     return tuple(domain for domain in arms.domains if not _is_open(state.facts["open"][domain.name]))
@@ -109,9 +131,10 @@ def closed(state: State, arms: Arms, how: Warming) -> tuple[Domain, ...]:
 def warm(
     state: State, arms: Arms, domains: Sequence[Domain], how: Warming, replay: Callable[[], list[Row]]
 ) -> StepReport:
-    """One supervised update on questions and worked answers of `domains`."""
+    """One supervised update on questions of `domains`, and on worked answers where they are to be opened."""
     begun = time.perf_counter()
-    asked, answered = _rows(state, arms, domains)
+    opening = bool(_shut(state, arms, how))
+    asked, answered = _rows(state, arms, domains, opening)
     trainee, asker = state.trainee, state.other or state.trainee
 
     def gradients() -> dict[str, float]:
@@ -119,26 +142,27 @@ def warm(
         losses += [trainee.cross_entropy(answered, 0.5)] if answered else []  # a talk has no worked answers
         return {"loss": sum(losses) / len(losses)}
 
-    metrics = grpo.learn(state, gradients, replay(), how)
+    metrics = grpo.learn(state, gradients, replay(), how if opening else how.showing)
     if state.other is not None:
         state.other.update(metrics["learning_rate"])
     state.step += 1
-    state.facts["warmed"] = state.facts.get("warmed", 0) + 1
-    if state.facts["warmed"] % LOOK == 0 or state.facts["warmed"] == how.warm:
+    count = "warmed" if opening else "shown"
+    state.facts[count] = state.facts.get(count, 0) + 1
+    if opening and (state.facts[count] % LOOK == 0 or state.facts[count] == how.warm):
         state.facts["open"] = _look(state, arms, how)
         metrics |= {f"warming/readable/{name}": readable for name, (readable, _) in state.facts["open"].items()}
         metrics |= {f"warming/right/{name}": right for name, (_, right) in state.facts["open"].items()}
-        if not closed(state, arms, how):
-            state.facts.pop("norms", None)  # gradients of another kind come now
-            if state.reference is not None:
-                state.move_reference()
+    if not closed(state, arms, how):
+        state.facts.pop("norms", None)  # gradients of another kind come now
+        if state.reference is not None:
+            state.move_reference()
     metrics |= {"completions": 0.0, "tokens": float(sum(len(each.ids) for each in (*asked, *answered)))}
     return StepReport(state.step, metrics, (), time.perf_counter() - begun, metrics["update/skipped"] < 1)
 
 
-def _rows(state: State, arms: Arms, domains: Sequence[Domain]) -> tuple[list[Row], list[Row]]:
-    """Questions to write and worked answers, the domains in turn and their levels at random; of either, only those that
-    fit into the context whole."""
+def _rows(state: State, arms: Arms, domains: Sequence[Domain], opening: bool) -> tuple[list[Row], list[Row]]:
+    """Questions to write and, for `opening`, worked answers; the domains in turn and their levels at random; of either,
+    only those that fit into the context whole."""
     policy = state.trainee.policy
     tokenizer, context = policy.tokenizer, policy.shape.context
     found: tuple[list[Row], list[Row]] = ([], [])
@@ -147,7 +171,7 @@ def _rows(state: State, arms: Arms, domains: Sequence[Domain]) -> tuple[list[Row
         rng = keyed(state.seed, "warming", state.step, place)
         item = arms.sample(rng.choice(arms.of(domain)), rng)
         prompt, reply = (item.messages, item.trace) if answered else (questioner(domain), item.question)
-        if not reply:
+        if not reply or (answered and not opening):
             continue
         whole = len(tokenizer.encode_chat(prompt)) + len(tokenizer.encode(reply)) < context
         if whole and len(found[answered]) < _BATCH // 2:

@@ -1,12 +1,13 @@
 """Self-play: the model writes questions and answers them; code reads the questions strictly and computes the gold.
 
-Questioner and answerer are two roles of one network, or two networks. A question is worth 4p(1-p) at the answerer's
-success p: nothing for one that always or never is answered, most for one at the edge (between Absolute Zero's 1-p and
-R-Zero's 1-2|p-1/2|, smooth at the top); less the more alike the recent questions are. In the zero-sum form it is worth
-what the answerer gets wrong, 1-p, and nothing else (after SPIRAL). What cannot be read costs 1, what can be read but
-not used one half, a repetition earns nothing. Each role has its own baseline (the questioner one a domain), and both
-learn in one update. Part of the answerer's questions come from the fixed generators, so that practice keeps its footing
-when the questioner drifts.
+Questioner and answerer are two roles of one network, or two networks. A question is worth four times the variance of
+its answers' rewards, on average 4p(1-p) at the answerer's success p (between Absolute Zero's 1-p and R-Zero's
+1-2|p-1/2|, smooth at the top): what the answerer can learn from it; and less the more alike the recent questions are.
+It has to be without bias: 4p(1-p) of p = (k+1/2)/(n+1) pays 0.2 for what eight answers all got right or all got wrong,
+and where few questions are at the edge at first, the sum of such small wages is what the questioner follows. In the
+zero-sum form it is worth what the answerer gets wrong, 1-p, and nothing else (after SPIRAL). What cannot be read costs
+1, what can be read but not used one half, a repetition earns nothing. Each role has its own baseline (the questioner
+one a domain), and both learn in one update. Part of the answerer's questions may come from the fixed generators.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from mrclassic.tasks.arms import Arms
 from mrclassic.tasks.base import Domain, Item, Refusal
 from mrclassic.training import grpo
 from mrclassic.training import policy_gradient as pg
+from mrclassic.training.advantages import spread
 from mrclassic.training.fits import WHOLE, Fit
 from mrclassic.training.grpo import GroupOutcome
 from mrclassic.training.losses import Loss, Size
@@ -57,6 +59,7 @@ class Settings:
     form: Form = "edge"
     networks: int = 1  # 2: the questioner is a network of its own, and nothing of it is kept
     warm: int = 400  # supervised updates at most, to open a domain that it cannot ask about yet
+    shown: int = 20  # supervised updates on questions of all levels, without answers, where it can
     learning_rate: float = 1e-4
     warmup: int = 20
     clip_low: float = 0.2
@@ -75,7 +78,7 @@ class Settings:
 
     @property
     def warming(self) -> Warming:
-        return Warming(self.warm, self.question_max_new, self.max_new)
+        return Warming(self.warm, self.shown, self.question_max_new, self.max_new)
 
     def mixed(self, share: float) -> Settings:
         """With so many items of the generators that they are this `share` of what is answered."""
@@ -123,12 +126,13 @@ def step(
     answering = pg.Sampling(settings.max_new)
     rolled = roll_out(state, [*own, *fixed], rewards, settings.group, answering, "answers")
     groups = rolled.groups
-    success = {
-        group.item.question: _estimate(group.rewards)
+    answered = {
+        group.item.question: given
         for group in groups[: len(own)]
-        if any(reward is not None for reward in group.rewards)
+        if (given := [reward for reward in group.rewards if reward is not None])
     }
-    worth = _worths(state, written, success, settings.form)
+    success = {question: _estimate(given) for question, given in answered.items()}
+    worth = _worths(state, written, answered, settings.form)
     advantages = _advantages(state, written, worth)
     questions = [
         pg.rollout(each.prompt, each.completion, advantage)
@@ -163,15 +167,16 @@ def step(
     return Update(report, outcomes, tuple(success.items()))
 
 
-def _estimate(rewards: Sequence[float | None]) -> float:
+def _estimate(given: Sequence[float]) -> float:
     """The answerer's success with half a count on either side: a group of eight never says 0 or 1 for sure."""
-    given = [reward for reward in rewards if reward is not None]
     return (sum(given) + 0.5) / (len(given) + 1)
 
 
-def _worths(state: State, written: Sequence[Written], success: Mapping[str, float], form: Form) -> list[float | None]:
+def _worths(
+    state: State, written: Sequence[Written], answered: Mapping[str, Sequence[float]], form: Form
+) -> list[float | None]:
     """The questioner's rewards; remembers the skeletons. A held-out question abstains: which those are cannot be
-    learned, so a penalty would be noise. So does one whose answers nobody could judge (it has no `success`)."""
+    learned, so a penalty would be noise. So does one whose answers nobody could judge (it is not in `answered`)."""
     history: list[str] = state.facts.setdefault("skeletons", [])
     recent, total = Counter(history), len(history)
     forms = {each.found.question: _skeleton(each, each.found) for each in written if isinstance(each.found, Item)}
@@ -186,14 +191,14 @@ def _worths(state: State, written: Sequence[Written], success: Mapping[str, floa
             worths.append(0.0)
         else:
             seen.add(found.question)
-            p = success.get(found.question)
-            if p is None:
+            given = answered.get(found.question)
+            if given is None:
                 worths.append(None)
                 continue
             own = forms[found.question]
             # Of the others in the batch, or of the last ones: a form that takes over is not worth having at once.
             alike = max((batch[own] - 1) / max(1, len(forms) - 1), recent[own] / max(1, total))
-            worths.append(1 - p if form == "zero_sum" else 4 * p * (1 - p) * (1 - alike))
+            worths.append(1 - _estimate(given) if form == "zero_sum" else 4 * spread(given) ** 2 * (1 - alike))
     state.facts["skeletons"] = [*history, *(forms[question] for question in sorted(seen))][-HISTORY:]
     return worths
 

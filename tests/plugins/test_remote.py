@@ -26,7 +26,8 @@ from mrclassic.rewards import select
 from mrclassic.rewards.contract import Scores, Weighted, score
 from mrclassic.store import Store
 from mrclassic.tasks import arithmetic
-from mrclassic.tasks.base import BadRow, Item, Judgement, Task, ask
+from mrclassic.tasks.arms import Arms
+from mrclassic.tasks.base import BadRow, Item, Judgement, Refusal, Task, ask
 
 ITEMS = [ask("What is 1 + 1?", "2", level="1"), ask("What is 2 + 2?", "4", level="1")]
 TEXTS = ["It is 2.", "Perhaps 5?"]
@@ -467,6 +468,37 @@ def test_a_task_is_the_same_from_afar(home: Home) -> None:
     assert task.row({"question": "q", "answer": "a"}) == ask("q", "a")
     with pytest.raises(BadRow, match=r"^it has no question$"):
         task.row({"answer": "a"})
+
+
+ASKED = """
+    asking = "Ask for a capital."
+    def parse(self, question):
+        if question == "leave":
+            os._exit(1)
+        if not question.startswith("Capital of "):
+            return Refusal("unparsable", "no such question")
+        return ask(question, "Rome", "It is Rome.", level="1")
+    def skeleton(self, question):
+        return "Capital of X?"
+"""
+
+
+def test_a_task_that_can_read_questions_is_a_domain_of_self_play(tmp_path: Path) -> None:
+    text = CAPITALS.replace("import RIGHT", "import RIGHT, Refusal").replace("\ndef task", ASKED + "\ndef task")
+    asked = RemoteTask(plugin(tmp_path, "capitals", text, "task"))
+    assert Arms([(asked, None)]).domains == (asked,)
+    read = asked.parse("Capital of Italy?")
+    assert isinstance(read, Item)
+    assert (read.question, read.answer, read.trace) == ("Capital of Italy?", "Rome", "It is Rome.")
+    assert asked.parse("Hello.") == Refusal("unparsable", "no such question")
+    failed = asked.parse("leave")
+    assert isinstance(failed, Refusal)
+    assert failed.kind == "invalid"
+    assert asked.skeleton("Capital of Spain?") == "Capital of X?"
+
+
+def test_a_task_that_cannot_is_none(tmp_path: Path) -> None:
+    assert Arms([(RemoteTask(plugin(tmp_path, "capitals", CAPITALS, "task")), None)]).domains == ()
 
 
 def test_a_task_that_fails_could_not_tell(tmp_path: Path) -> None:

@@ -67,23 +67,40 @@ HALF = pays(1.0, 0.0, 1.0, 0.0)
 
 
 @pytest.mark.parametrize(
-    ("pattern", "p"),
+    ("pattern", "p", "worth"),
     [
-        ((1.0, 0.0, 1.0, 0.0), 0.5),
-        ((1.0, 1.0, 1.0, 1.0), 0.9),
-        ((0.0, 0.0, 0.0, 0.0), 0.1),
-        ((1.0, 0.0, 0.0, 0.0), 0.3),
+        ((1.0, 0.0, 1.0, 0.0), 0.5, 4 / 3),
+        ((1.0, 1.0, 1.0, 1.0), 0.9, 0.0),
+        ((0.0, 0.0, 0.0, 0.0), 0.1, 0.0),
+        ((1.0, 0.0, 0.0, 0.0), 0.3, 1.0),
     ],
 )
-def test_a_question_is_worth_most_at_one_half_and_its_repetitions_nothing(pattern: tuple, p: float) -> None:
+def test_a_question_is_worth_most_at_one_half_and_its_repetitions_nothing(
+    pattern: tuple, p: float, worth: float
+) -> None:
     state = start(writer(question(*FREE)))
     update = play(state, pays(*pattern))
     assert update.questions == ((question(*FREE), pytest.approx(p)),)
     metrics = update.report.metrics
-    assert metrics["questions/reward"] == pytest.approx(4 * p * (1 - p) / SETTINGS.questions)
+    assert metrics["questions/reward"] == pytest.approx(worth / SETTINGS.questions)
     assert metrics["questions/valid"] == 1.0
     assert metrics["questions/unique"] == pytest.approx(1 / SETTINGS.questions)
     assert metrics["questions/success"] == pytest.approx(p)
+
+
+@pytest.mark.parametrize("p", [0.0, 0.1, 0.5, 1.0])
+def test_over_all_groups_that_may_come_a_question_is_worth_4p_1_minus_p(p: float) -> None:
+    """Where a question is out of reach or mastered nothing is paid, however small the group."""
+    item, n = arithmetic.item(*FREE, "+"), 4
+    written = questions.Written(arithmetic, (), None, item)
+    mean = 0.0
+    for right in range(n + 1):
+        state = start(micro.policy())
+        answered = {item.question: [1.0] * right + [0.0] * (n - right)}
+        (worth,) = selfplay._worths(state, [written], answered, "edge")
+        assert worth is not None
+        mean += math.comb(n, right) * p**right * (1 - p) ** (n - right) * worth
+    assert mean == pytest.approx(4 * p * (1 - p))
 
 
 def test_what_was_asked_lately_in_the_same_form_is_worth_less() -> None:
@@ -178,7 +195,7 @@ def test_the_history_does_not_grow_without_end() -> None:
     update = play(state, HALF)
     assert len(state.facts["skeletons"]) == selfplay.HISTORY
     assert state.facts["skeletons"][-1] == "What is DD + DD?"
-    assert update.report.metrics["questions/reward"] == pytest.approx(1 / SETTINGS.questions)
+    assert update.report.metrics["questions/reward"] == pytest.approx(4 / 3 / SETTINGS.questions)
 
 
 @pytest.mark.parametrize(("pattern", "worth"), [((0.0,) * 4, 0.9), ((1.0,) * 4, 0.1), ((1.0, 0.0, 1.0, 0.0), 0.5)])
@@ -252,14 +269,45 @@ def test_a_domain_that_it_cannot_ask_about_is_opened_first(monkeypatch: pytest.M
     assert play(state, HALF, own).report.metrics["questions/valid"] > 0.5
 
 
-def test_an_open_domain_is_not_shown_anything() -> None:
-    state = start(writer(question(*FREE)))
-    state.facts["open"] = {"arithmetic": [0.9, 0.5]}
+def test_an_open_domain_is_shown_questions_and_no_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It asks for what it knows alone; shown others it asks for those too, and the reference is what it is then."""
+    policy = writer(question(*FREE))
+    monkeypatch.setattr(questions, "_look", lambda state, arms, how: {"arithmetic": [0.9, 0.5]})
     arms = Arms([(arithmetic, "1")])
-    assert questions.closed(state, arms, SETTINGS.warming) == ()
+    own = replace(SETTINGS, warm=300, shown=12)
+    state = selfplay.start(policy, grpo.Settings(seed=3), own, arms, torch.float32)
+    how = replace(own.warming, learning_rate=4e-2)
+    learned: list = []
+    first = 0.0
+    cross_entropy = state.trainee.cross_entropy
+    monkeypatch.setattr(
+        state.trainee, "cross_entropy", lambda rows, weight: learned.extend(rows) or cross_entropy(rows, weight)
+    )
+    while waiting := questions.closed(state, arms, how):
+        report = questions.warm(state, arms, waiting, how, list)
+        first = first or report.metrics["loss"]
+        assert report.metrics["learning_rate"] <= how.learning_rate / 8
+    assert state.step == state.facts["shown"] == state.facts["reference"] == 12
+    asking = policy.tokenizer.encode_chat(QUESTIONER)
+    assert {tuple(each.ids[: len(asking)]) for each in learned} == {tuple(asking)}
+    assert report.metrics["loss"] < first / 2
+    assert state.reference is not None
+    assert micro.digest(state.reference) == micro.digest(state.trainee.policy)
+
+
+def test_what_there_is_to_do_before_play() -> None:
+    arms = Arms([(arithmetic, "1")])
+    own = replace(SETTINGS, warm=300, shown=2)
+    state = start(writer(question(*FREE)))
+    state.facts |= {"open": {"arithmetic": [0.9, 0.5]}, "unseen": ["arithmetic"]}
+    assert questions.closed(state, arms, own.warming) == (arithmetic,)  # to be shown
+    state.facts["shown"] = 2
+    assert questions.closed(state, arms, own.warming) == ()
     state.facts["open"] = {"arithmetic": [0.9, 0.0]}
-    assert questions.closed(state, arms, SETTINGS.warming) == (arithmetic,)
-    assert questions.closed(state, arms, replace(SETTINGS, warm=0).warming) == ()
+    assert questions.closed(state, arms, own.warming) == (arithmetic,)  # to be opened
+    assert questions.closed(state, arms, replace(own, warm=0).warming) == ()
+    state.facts["unseen"] = []
+    assert questions.closed(state, arms, replace(own, warm=0, shown=9).warming) == ()
 
 
 def test_a_form_that_takes_over_a_batch_is_worth_less_at_once() -> None:
@@ -270,5 +318,5 @@ def test_a_form_that_takes_over_a_batch_is_worth_less_at_once() -> None:
     update = play(state, HALF, own)
     assert {asked for asked, _ in update.questions} == {*many, few}
     # Of the three others two are of the form of `many` for each of those, and none is of that of `few`.
-    worth = (3 * (1 - 2 / 3) + 1) / own.questions
+    worth = 4 / 3 * (3 * (1 - 2 / 3) + 1) / own.questions
     assert update.report.metrics["questions/reward"] == pytest.approx(worth)

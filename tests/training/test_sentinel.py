@@ -375,13 +375,25 @@ def test_self_play_that_leaves_the_game_is_noticed(key: str, rule: str) -> None:
         (0.1, 0.06, ""),  # a domain that was opened lately
     ],
 )
-def test_questions_that_are_only_ever_failed_are_noticed(first: float, last: float, rule: str) -> None:
+@pytest.mark.parametrize("shown", [0, WINDOW])  # updates before play, which know nothing of it
+def test_questions_that_are_only_ever_failed_are_noticed(first: float, last: float, rule: str, shown: int) -> None:
     sentinel = Sentinel(SELF_PLAYED)
+    for at in range(shown):
+        sentinel.judge(StepReport(at + 1, {"loss": 1.0}))
     for at in range(WINDOW):
         sentinel.judge(StepReport(at + 1, {"reward": 0.5, "questions/success": first}))
     for at in range(WINDOW):
         verdict = sentinel.judge(StepReport(WINDOW + at + 1, {"reward": 0.5, "questions/success": last}))
     assert verdict.rule == rule
+
+
+def test_the_lowest_share_of_unreadable_answers_is_remembered_where_the_mix_moves() -> None:
+    """Also where it was none."""
+    sentinel = Sentinel(SELF_PLAYED)
+    for at, (share, missing) in enumerate([(1.0, 0.0)] * WINDOW + [(0.0, 0.3)] * WINDOW):
+        metrics = {"reward": 0.5, "share/a": share, "share/b": 1 - share, "answers/not_found": missing}
+        verdict = sentinel.judge(StepReport(at + 1, metrics))
+    assert verdict.rule == "parser"
 
 
 def test_the_questioner_has_time_to_find_the_edge() -> None:

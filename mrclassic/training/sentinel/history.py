@@ -1,9 +1,10 @@
 """What the sentinel remembers of a run: how it began, its last updates, its best, and what looking aside found.
 
-"At first" stays the beginning, however long the run; with one exception. A curriculum that moves on to harder questions
-makes longer answers and smaller rewards, and nothing is wrong. So where the mix of what is practised (`share/...`) has
-moved by a quarter, the run is taken to begin anew; only the share of answers that the parser cannot find keeps its
-lowest beginning, because no question is so hard that its answer may be unreadable.
+"At first" is the first updates that know a number (self-play begins with some that are none of play), and stays that,
+however long the run; with one exception. A curriculum that moves on to harder questions makes longer answers and
+smaller rewards, and nothing is wrong. So where the mix of what is practised (`share/...`) has moved by a quarter, the
+run is taken to begin anew; only the share of answers that the parser cannot find keeps its lowest beginning, because no
+question is so hard that its answer may be unreadable.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Look:
 
 @dataclass
 class _Beginning:
-    """Sums of the first updates' metrics, and the mix that they practised."""
+    """Sums of each metric's first values, and the mix that was practised."""
 
     updates: int = 0
     total: dict[str, float] = field(default_factory=dict)
@@ -49,7 +50,7 @@ class _Beginning:
         self.mix = self.mix or _mix(metrics)
         self.updates += 1
         for key, value in metrics.items():
-            if math.isfinite(value):
+            if math.isfinite(value) and self.count.get(key, 0) < BEGINNING:
                 self.total[key] = self.total.get(key, 0.0) + value
                 self.count[key] = self.count.get(key, 0) + 1
 
@@ -126,12 +127,11 @@ class History:
         self.updates += 1
         mix = _mix(report.metrics)
         if self._begun.updates >= BEGINNING and _distance(mix, self._begun.mix) > _MOVED:
+            readable = self.start(NOT_FOUND)
+            self.readable = self.readable if readable is None else readable
             self._begun = _Beginning()
             self.best = -math.inf
-        if self._begun.updates < BEGINNING:
-            self._begun.add(report.metrics)
-            if self._begun.updates == BEGINNING:
-                self.readable = self.start(NOT_FOUND) or self.readable
+        self._begun.add(report.metrics)
         if too_large(report.metrics.get("grad_norm", 0.0), self.values("grad_norm", REMEMBERED)):
             self.spikes.append(report.step)
         self.spikes = [step for step in self.spikes if step > report.step - REMEMBERED]

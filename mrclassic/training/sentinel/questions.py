@@ -35,8 +35,8 @@ def questions_beyond(history: History) -> Verdict:
 
 def nothing_open(history: History) -> Verdict:
     """The answerer masters whatever the questioner finds: at 97% of groups without spread there is no edge left. Higher
-    than for GRPO, and not before sixty updates, because the questioner needs time to find the edge: as it hatched and
-    left to itself, it goes on asking what is mastered at first."""
+    than for GRPO, and not before sixty updates, because the questioner needs time to find the edge: a hatched `tiny`,
+    left to itself, was at 93% after its first questions and at 64% after fifty updates more."""
     share = history.mean("frac_reward_zero_std") if len(history) >= 3 * WINDOW else None
     if share is not None and share > 0.97:
         return Verdict(
