@@ -20,7 +20,7 @@ from mrclassic.model.policy import Policy
 from mrclassic.model.shapes import Shape
 from mrclassic.model.tokenizer import Message
 from mrclassic.tasks.base import Item, keyed
-from mrclassic.tasks.environments.keyturn import COLOURS
+from mrclassic.tasks.environments.keyturn import KeyTurn
 from mrclassic.training import dialogues, supervised, td
 from mrclassic.training.credit import Form
 from mrclassic.training.report import StepReport
@@ -117,8 +117,8 @@ def _talk(ground: Ground, item: Item, rng: Random) -> list[Message]:
     """A conversation of the player, who heeds nothing."""
     environment = ground.arms.environment(item)
     messages: list[Message] = list(item.messages)
-    for _ in range(environment.turns):
-        said = f"{rng.choice(COLOURS).capitalize()}."
+    for doors in KeyTurn().doors(item.meta["level"]):
+        said = f"{rng.choice(doors).capitalize()}."
         reply = environment.reply(said)
         messages += [{"role": "assistant", "content": said}, {"role": "user", "content": reply.message}]
     return messages

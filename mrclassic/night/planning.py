@@ -4,12 +4,14 @@ fixed, kept with the night, and no longer depend on the clock."""
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from dataclasses import asdict
 
 from mrclassic import heartbeat
 from mrclassic.errors import MrClassicError, Postponed
-from mrclassic.night import drill, practice, study
+from mrclassic.night import drill, pleasing, practice, study
+from mrclassic.night.means import Means
 from mrclassic.night.plan import Plan, PlannedStage
-from mrclassic.night.stages import Means
 from mrclassic.night.workplace import Workplace
 from mrclassic.training import book
 
@@ -44,11 +46,43 @@ def make(means: Means, minutes: float, tables: tuple[str, ...]) -> Plan:
     if bench.new:
         stages.append(_book(means, left))
         left = max(_SMALLEST, left - stages[0].steps * stages[0].seconds_each)
+    said = _opinions(means, left)
+    stages += said
+    left = max(_SMALLEST, left - sum(each.steps * each.seconds_each for each in said))
     if len(bench.mastered) < len(bench.success):
         stages += _practice(means, left)
     chosen = tuple(stage for stage in stages if stage.steps > 0)
-    price = work.settings.night.price_per_hour
-    return Plan(minutes, means.parent.row.id, len(bench.new), bench.mastered, chosen, measuring, tables, price)
+    return Plan(
+        minutes,
+        means.parent.row.id,
+        len(bench.new),
+        bench.mastered,
+        chosen,
+        measuring,
+        tables,
+        work.settings.night.price_per_hour,
+        _off(means, said),
+        asdict(means.opinions.marks),
+    )
+
+
+def _opinions(means: Means, left: float) -> list[PlannedStage]:
+    """Stages of what the owner said, by their shares of `left` seconds; none where nothing that is measured could gain,
+    for then nobody could tell whether they were of use."""
+    if "target" not in means.bench.kinds.values():
+        return []
+    shares = means.opinions.shares
+    return [pleasing.planned(name, means, means.parent.policy, left * share) for name, share in shares.items()]
+
+
+def _off(means: Means, said: Sequence[PlannedStage]) -> tuple[str, ...]:
+    """Why there are not more of them."""
+    short = [each.name for each in said if each.steps == 0]
+    lines = [f"{name}: off. Its share of the time is not enough for one update." for name in short]
+    if means.opinions.shares and not said:
+        names = ", ".join(means.opinions.shares)
+        lines.append(f"{names}: off. All is mastered and no picks are held out, so nothing could show a gain.")
+    return (*means.opinions.lines, *lines)
 
 
 def _book(means: Means, left: float) -> PlannedStage:

@@ -14,10 +14,20 @@ goes on; a *roll back* does the same for damage already done; a *stop* says that
 from mrclassic.training.sentinel.history import WINDOW, History, Look
 from mrclassic.training.sentinel.spikes import too_large
 from mrclassic.training.sentinel.verdict import CONTINUE, Action, Verdict
-from mrclassic.training.sentinel.watch import PREFERRED, RATED, REINFORCED, SELF_PLAYED, SUPERVISED, Rule, Sentinel
+from mrclassic.training.sentinel.watch import (
+    PLEASED,
+    PREFERRED,
+    RATED,
+    REINFORCED,
+    SELF_PLAYED,
+    SUPERVISED,
+    Rule,
+    Sentinel,
+)
 
 __all__ = [
     "CONTINUE",
+    "PLEASED",
     "PREFERRED",
     "RATED",
     "REINFORCED",

@@ -34,6 +34,9 @@ REINFORCED: tuple[Rule, ...] = (
     scores.zero_spread,
 )
 
+# Practice by a learned taste: what is learned may be the model of the owner and not the owner.
+PLEASED: tuple[Rule, ...] = (*REINFORCED,)
+
 # The owner's rated conversations earn nothing anew and are no answers to look at.
 RATED: tuple[Rule, ...] = (optimum.not_finite, optimum.gradient, looks.forgetting, optimum.divergence)
 
