@@ -27,7 +27,6 @@ from mrclassic.training.sentinel import PLEASED, PREFERRED, Rule
 from mrclassic.training.sentinel import RATED as BY_RATINGS
 from mrclassic.training.state import State
 
-_TALKS = 0.5  # of the questions of practice by taste
 _EPOCHS = 3  # over rated conversations, as `train td --rated` has it
 _TRIALS = 3  # updates that a pace is measured on
 _SEEDS = {DPO: 2, RATED: 3, TASTE: 4}  # apart from those of the other stages
@@ -82,6 +81,11 @@ def begin(name: str, means: Means, policy: Policy, steps: int, most: int | None 
     return Method(state, _by_taste(means, state, own), PLEASED)
 
 
+def talks(questions: int) -> int:
+    """How many of them are talks."""
+    return max(1, questions // 2)
+
+
 def _by_taste(means: Means, state: State, own: grpo.Settings) -> Callable[[State], StepReport]:
     """An update of practice by taste: of its questions a share are talks, the others what the curriculum says."""
     subject, arms = means.opinions.subject, means.subject.arms
@@ -94,10 +98,11 @@ def _by_taste(means: Means, state: State, own: grpo.Settings) -> Callable[[State
 
         def draw(count: int) -> Sequence[Item]:
             nonlocal begun
-            talks = max(1, round(_TALKS * count))
-            places = range(begun, begun := begun + talks)
+            own = talks(count)
+            places = range(begun, begun := begun + own)
             keys = [keyed(state.seed, "talk", state.step, place) for place in places]
-            return [*(subject.arms.sample(_ARM, key) for key in keys), *choosing.draw(count - talks)]
+            others = choosing.draw(count - own) if count > own else []
+            return [*(subject.arms.sample(_ARM, key) for key in keys), *others]
 
         update = grpo.step(state, draw, subject.rewards, own, replay)
         others = [group for group in update.groups if group.item.meta["task"] != conversation.NAME]
@@ -114,12 +119,12 @@ def planned(name: str, means: Means, policy: Policy, seconds: float) -> PlannedS
     opinions, own = means.opinions, settings(name, means)
     if isinstance(own, grpo.Settings):
         assert opinions.evidence is not None
-        talks = round(_TALKS * own.prompts)
+        spoken = talks(own.prompts)
         begun, pace = _paced(begin(name, means, policy, _TRIALS))
+        named = f"which named {opinions.evidence.top1:.0%} of {opinions.evidence.judged} held-out picks"
         words = (
-            f"({talks} talks by your taste, which named {opinions.evidence.top1:.0%} of {opinions.evidence.judged} "
-            f"held-out picks, + {own.prompts - talks} questions by their verifiers) x {own.group} answers = "
-            f"{own.completions} completions an update"
+            f"({spoken} talk{'s' * (spoken > 1)} by your taste, {named}, + {own.prompts - spoken} by the verifiers) x "
+            f"{own.group} answers = {own.completions} completions an update"
         )
         return PlannedStage(name, int((seconds - begun) / pace.seconds), own.completions, words, *_each(pace))
     if isinstance(own, dpo.Settings):
