@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from mrclassic.model.policy import Policy
 from mrclassic.night.workplace import Workplace
@@ -26,6 +27,7 @@ class Ground:
     arms: Arms = field(default_factory=lambda: Arms([]))
     suites: list[Suite] = field(default_factory=list)
     also: list[Callable[[Policy], SuiteResult]] = field(default_factory=list)  # measured beside the suites
+    prepared: dict[int, Any] = field(default_factory=dict)  # by seed: what an experiment found out for its arms
     remarks: list[str] = field(default_factory=list)  # for the note
 
     @property

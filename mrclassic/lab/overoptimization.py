@@ -60,9 +60,6 @@ class Known:
         return [(self.owner.likes(text) - self.middle) / self.spread for text in texts_of(completions)]
 
 
-_known: dict[int, Known] = {}  # by seed: what `prepare` has found for the arms of a seed
-
-
 def prepare(ground: Ground, options: Options, seed: int) -> Policy:
     """Let the owner pick, learn from it, and set questions aside."""
     items = min(options.items, 300)
@@ -72,7 +69,7 @@ def prepare(ground: Ground, options: Options, seed: int) -> Policy:
     picked = owner.pick(shown[:PICKS], seed)
     settings = reward_model.Settings("heads", seed, curve=False)
     proxy, evidence = reward_model.train(picked, ground.policy, settings)
-    _known[seed] = Known(owner, proxy, evidence, fmean(likes), pstdev(likes) or 1.0)
+    ground.prepared[seed] = Known(owner, proxy, evidence, fmean(likes), pstdev(likes) or 1.0)
     ground.also[:] = [wins(ground.policy, owner, shown[PICKS:], seed)]
     ground.remarks.append(f"Seed {seed}, the owner {owner.name} ({owner.about}), {len(picked)} picks. {evidence.words}")
     return ground.policy
@@ -121,7 +118,8 @@ def arms(ground: Ground, options: Options) -> list[Arm]:
 
 
 def _practise(ground: Ground, policy: Policy, seed: int, options: Options, *, guarded: bool) -> Method:
-    known, entries = _known[seed], ground.work.entries
+    known: Known = ground.prepared[seed]
+    entries = ground.work.entries
     proxy = known.proxy if guarded else replace(known.proxy, pessimism=0.0)
     rewards = [Weighted(TASTE, Taste(proxy.judged)), Weighted("gold", known.gold, 0.0)]
     given: Mapping[str, Any] = {
