@@ -1,9 +1,10 @@
 """Rules about practice by a learned taste, which is a guess at what its owner likes: a policy that pleases the guess
 beyond what it was learned on pleases nobody (over-optimisation: Gao and others, arXiv 2210.10760).
 
-The owner is not asked meanwhile, so all that can be seen is the guess, and how far the policy has gone. The limits are
-from `mrclassic lab run overoptimization`, where the owner is known: by 0.2 nats a token most of what could be gained
-had been.
+The owner is not asked meanwhile, so all that can be seen is the guess, and how far the policy has gone. The distance is
+from a run of a million parameters whose owner was known (see `mrclassic lab run overoptimization`): 55% of 150 replies
+were preferred at first, 67% at 0.1 nats a token, 70% at 0.2. With a higher rate and without guards the owner liked the
+replies three deviations less than at first when the guess liked them best.
 """
 
 from __future__ import annotations
