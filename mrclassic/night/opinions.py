@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mrclassic.choices import Choice
-from mrclassic.errors import Refused
+from mrclassic.errors import MrClassicError, Refused
 from mrclassic.evidence import Evidence
 from mrclassic.night import practice, prefer
 from mrclassic.night.dialogues import conversations
@@ -87,11 +87,10 @@ def gather(work: Workplace, marks: Marks | None = None) -> Opinions:
         lacking[RATED] = talks
     subject = evidence = None
     if TASTE not in lacking:
-        found = _subject(work, taste)
-        if isinstance(found, str):
-            lacking[TASTE] = found
-        else:
-            subject, evidence = found, keeping.evidence(work.home.taste / taste)
+        try:
+            subject, evidence = _subject(work, taste), keeping.evidence(work.home.taste / taste)
+        except MrClassicError as error:  # thin evidence, or a taste that is damaged: no reason to practise nothing
+            lacking[TASTE] = str(error)
     return Opinions(
         Marks(last, named, taste),
         tuple(learned),
@@ -126,15 +125,12 @@ def _talks(work: Workplace, marks: Marks | None) -> tuple[list[Rated] | str, str
     return talks, named
 
 
-def _subject(work: Workplace, taste: str) -> practice.Subject | str:
-    """What the settings say is practised, and talks beside it; or why there are none."""
+def _subject(work: Workplace, taste: str) -> practice.Subject:
+    """What the settings say is practised, and talks beside it; raises MrClassicError where there can be none."""
     tasks = words(work.settings.practice.tasks)
     if any(each.partition(":")[0] == conversation.NAME for each in tasks):
-        return f"Practice has it already: {conversation.NAME} is among its tasks."
+        raise Refused(f"Practice has it already: {conversation.NAME} is among its tasks.")
     if not work.entries:
-        return "The book is empty, and talks begin as those in it do."
+        raise Refused("The book is empty, and talks begin as those in it do.")
     work.tasted = taste or None
-    try:
-        return practice.subject(work, (*tasks, conversation.NAME))
-    except Refused as error:
-        return str(error)
+    return practice.subject(work, (*tasks, conversation.NAME))

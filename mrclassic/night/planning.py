@@ -4,7 +4,6 @@ fixed, kept with the night, and no longer depend on the clock."""
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import asdict
 
 from mrclassic import heartbeat
@@ -46,7 +45,7 @@ def make(means: Means, minutes: float, tables: tuple[str, ...]) -> Plan:
     if bench.new:
         stages.append(_book(means, left))
         left = max(_SMALLEST, left - stages[0].steps * stages[0].seconds_each)
-    said = _opinions(means, left)
+    said, off = _opinions(means, left)
     stages += said
     left = max(_SMALLEST, left - sum(each.steps * each.seconds_each for each in said))
     if len(bench.mastered) < len(bench.success):
@@ -61,28 +60,28 @@ def make(means: Means, minutes: float, tables: tuple[str, ...]) -> Plan:
         measuring,
         tables,
         work.settings.night.price_per_hour,
-        _off(means, said),
+        (*means.opinions.lines, *off),
         asdict(means.opinions.marks),
     )
 
 
-def _opinions(means: Means, left: float) -> list[PlannedStage]:
-    """Stages of what the owner said, by their shares of `left` seconds; none where nothing that is measured could gain,
-    for then nobody could tell whether they were of use."""
-    if "target" not in means.bench.kinds.values():
-        return []
-    shares = means.opinions.shares
-    return [pleasing.planned(name, means, means.parent.policy, left * share) for name, share in shares.items()]
-
-
-def _off(means: Means, said: Sequence[PlannedStage]) -> tuple[str, ...]:
-    """Why there are not more of them."""
-    short = [each.name for each in said if each.steps == 0]
-    lines = [f"{name}: off. Its share of the time is not enough for one update." for name in short]
-    if means.opinions.shares and not said:
-        names = ", ".join(means.opinions.shares)
-        lines.append(f"{names}: off. All is mastered and no picks are held out, so nothing could show a gain.")
-    return (*means.opinions.lines, *lines)
+def _opinions(means: Means, left: float) -> tuple[list[PlannedStage], list[str]]:
+    """Stages of what the owner said, by their shares of `left` seconds, and why there are not more. There are none
+    where nothing that is measured could gain, for then nobody could tell whether they were of use."""
+    opinions, found, off = means.opinions, list[PlannedStage](), list[str]()
+    if opinions.shares and "target" not in means.bench.kinds.values():
+        why = "All is mastered and too few picks are held out, so nothing could show a gain."
+        return [], [f"{', '.join(opinions.shares)}: off. {why}"]
+    for name, share in opinions.shares.items():
+        try:
+            stage = pleasing.planned(name, means, means.parent.policy, left * share)
+        except MrClassicError as error:
+            off.append(f"{name}: off. {error}")
+            continue
+        found.append(stage)
+        if not stage.steps:
+            off.append(f"{name}: off. Its share of the time is not enough for one update.")
+    return found, off
 
 
 def _book(means: Means, left: float) -> PlannedStage:

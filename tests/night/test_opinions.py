@@ -103,6 +103,15 @@ def test_evidence_that_is_thin_switches_taste_off_with_its_numbers(tmp_path: Pat
         assert not {each.prompt for each in found.learned} & {each.prompt for each in found.held}
 
 
+def test_a_taste_that_is_damaged_is_no_reason_to_practise_nothing(home: Home) -> None:
+    (folder,) = home.taste.iterdir()
+    (folder / "heads.safetensors").write_bytes(b"x")
+    with Store.open(home) as store:
+        found = opinions.gather(workplace(home, store))
+    assert list(found.shares) == [DPO, RATED]
+    assert "heads.safetensors" in found.off[TASTE]
+
+
 def test_what_is_said_later_is_for_the_next_night(home: Home) -> None:
     with Store.open(home) as store:
         before = opinions.gather(workplace(home, store))
