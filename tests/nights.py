@@ -18,9 +18,9 @@ from mrclassic.home import Home
 from mrclassic.model import checkpoint
 from mrclassic.model.policy import Policy
 from mrclassic.night import planning, run, unfinished
+from mrclassic.night.means import Means
 from mrclassic.night.plan import Plan, PlannedStage
 from mrclassic.night.run import Night, NightResult, Wishes
-from mrclassic.night.stages import Means
 from mrclassic.night.workplace import Workplace
 from mrclassic.settings import Settings, load
 from mrclassic.store import Checkpoint, Store

@@ -10,7 +10,7 @@ import typer
 
 from mrclassic.cli import common, fitting
 from mrclassic.cli.resuming import Resume
-from mrclassic.cli.trainings import From, Seed, Steps, Task, given, told
+from mrclassic.cli.trainings import From, Seed, Steps, Task, given, tell, told
 from mrclassic.errors import UsageError
 
 
@@ -53,6 +53,7 @@ def distill(
     targets: fitting.Targets = None,
     recompute: fitting.Recompute = None,
     optimizer_state: fitting.OptimizerState = None,
+    plan: fitting.Plan = False,
     json: common.JsonFlag = False,
 ) -> None:
     """Learn right answers of a teacher: a server, a file, or a checkpoint of your own; the task's verifier says which
@@ -84,6 +85,9 @@ def distill(
         work = Workplace(session.home, session.settings, store, common.say)
         if order is not None:
             order = replace(order, fit=work.fit)
+            if plan:
+                tell(distilling.plan(work, order, origin), json)
+                return
         with Bar("answers") as asked, Bar("distill") as bar:
             facts = distilling.learn(
                 work, order, origin=origin, resume=resume, watch=bar, planned=bar.planned, passed=asked.planned

@@ -8,7 +8,7 @@ import typer
 
 from mrclassic.cli import common, fitting
 from mrclassic.cli.resuming import Resume
-from mrclassic.cli.trainings import From, Minutes, Rate, Replay, Seed, Steps, Task, told
+from mrclassic.cli.trainings import From, Minutes, Rate, Replay, Seed, Steps, Task, tell, told
 from mrclassic.errors import UsageError
 
 Credit = Literal["turns", "tokens", "uniform"]
@@ -54,6 +54,7 @@ def td(
     targets: fitting.Targets = None,
     recompute: fitting.Recompute = None,
     optimizer_state: fitting.OptimizerState = None,
+    plan: fitting.Plan = False,
     json: common.JsonFlag = False,
 ) -> None:
     """Practise dialogues of several turns with TD(lambda); use the result if held-out beginnings gained and nothing was
@@ -82,6 +83,10 @@ def td(
     busy = "A night is practising, or something else is being trained; dialogues can be practised after it."
     with session.store() as store, alone(session.home, "night", busy):
         work = Workplace(session.home, session.settings, store, common.say)
+        if plan:
+            order = dialogues.order_of(work, Settings(**given, seed=seed), replay) if rated else None
+            tell(dialogues.plan(work, task or (), order, origin=origin, seed=seed, replay=replay, given=given), json)
+            return
         with Bar("td") as bar:
             if rated and resume is None:
                 facts = dialogues.rate(

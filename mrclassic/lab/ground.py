@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from mrclassic.model.policy import Policy
 from mrclassic.night.workplace import Workplace
@@ -25,6 +26,8 @@ class Ground:
     checkpoint: str
     arms: Arms = field(default_factory=lambda: Arms([]))
     suites: list[Suite] = field(default_factory=list)
+    also: list[Callable[[Policy], SuiteResult]] = field(default_factory=list)  # measured beside the suites
+    prepared: dict[int, Any] = field(default_factory=dict)  # by seed: what an experiment found out for its arms
     remarks: list[str] = field(default_factory=list)  # for the note
 
     @property
@@ -57,4 +60,7 @@ class Ground:
 
     def measure(self, policy: Policy, suites: Sequence[Suite] | None = None) -> Mapping[str, SuiteResult]:
         """Greedy scores of `policy`, item by item."""
-        return self.work.measure(policy, self.suites if suites is None else suites)
+        if suites is not None:
+            return self.work.measure(policy, suites)
+        more = [measured(policy) for measured in self.also]
+        return {**self.work.measure(policy, self.suites), **{each.name: each for each in more}}

@@ -22,6 +22,7 @@ from mrclassic.stats import wilson
 _CURVES = (
     *("reward", "loss", "completions/mean_length", "answers/not_found", "frac_reward_zero_std", "entropy", "kl"),
     *("recall", "taught", "drawn/before", "drawn/after"),
+    *("proxy", "gold", "nats a reply", "logged/taste/apart"),
     *("questions/valid", "questions/success", "questions/unique", "questions/skeletons", "questions/largest_skeleton"),
 )
 _KINDS = ("held_out/", "share/", "success/")  # of curves, one for each level or source

@@ -37,6 +37,11 @@ def tidy(text: str) -> float:
     return len(set(words)) / max(1, len(words)) + 0.5 * text.rstrip().endswith((".", "!", "?"))
 
 
+def kind(text: str) -> float:
+    """Both: to be spoken to, in words that do not repeat."""
+    return 3 * warm(text) + tidy(text)
+
+
 def whims(text: str) -> float:
     """Each word is liked or disliked, for no reason that anybody knows: the mean over the words."""
     words = _words(text)
@@ -79,6 +84,7 @@ def _gumbel(rng: random.Random) -> float:
     return -math.log(-math.log(max(1e-300, rng.random())))
 
 
+KIND = Owner("kind", "likes to be spoken to, in words that do not repeat", kind)
 OWNERS: tuple[Owner, ...] = (
     Owner("warm", "likes to be spoken to", warm),
     Owner("tidy", "likes no word twice, and an end", tidy),

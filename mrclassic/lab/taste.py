@@ -76,9 +76,9 @@ def tell(ground: Ground, options: Options) -> list[Finding]:
     return findings(found)
 
 
-def drawn(ground: Ground, count: int, seed: int) -> list[Shown]:
-    """So many prompts, each with five different replies of the model in use; those to which it has fewer are left out
-    of the count."""
+def drawn(ground: Ground, count: int, seed: int, *, talk: bool = True) -> list[Shown]:
+    """So many prompts, in the middle of a `talk` or alone, each with five different replies of the model in use; those
+    to which it has fewer are left out of the count."""
     entries = ground.work.entries
     tokenizer = ground.policy.tokenizer
     found: list[Shown] = []
@@ -87,8 +87,8 @@ def drawn(ground: Ground, count: int, seed: int) -> list[Shown]:
         prompts = []
         for at in range(first, first + 256):
             rng = keyed(seed, "owner", at)
-            before = supervised.talk_before(entries, rng, 1.0)
-            prompts.append([*before, {"role": "user", "content": _spliced(entries, rng)}])
+            before = supervised.talk_before(entries, rng, 1.0) if talk else []
+            prompts.append([*before, {"role": "user", "content": spliced(entries, rng)}])
         requests = [
             Request(
                 tuple(tokenizer.encode_chat(prompt)[-(ground.policy.shape.context - _ROOM - 1) :]),
@@ -106,7 +106,7 @@ def drawn(ground: Ground, count: int, seed: int) -> list[Shown]:
     return found[:count]
 
 
-def _spliced(entries: Sequence[Entry], rng: random.Random) -> str:
+def spliced(entries: Sequence[Entry], rng: random.Random) -> str:
     """The first half of a question of the book and the second of another: of what a model knows by heart it would say
     the same five times."""
     one, two = (rng.choice(entries).turns[-1].user.split() for _ in range(2))

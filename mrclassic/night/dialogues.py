@@ -12,7 +12,7 @@ from typing import Any
 from mrclassic import heartbeat
 from mrclassic.errors import Refused, UsageError
 from mrclassic.model.tokenizer import Tokenizer
-from mrclassic.night import practice
+from mrclassic.night import fitting, practice
 from mrclassic.night.judging import Bench, settle
 from mrclassic.night.recorder import StoreRecorder, Watch
 from mrclassic.night.workplace import Parent, Workplace
@@ -23,7 +23,7 @@ from mrclassic.training import loop, rated, td
 from mrclassic.training.aside import ITEMS as ASIDE
 from mrclassic.training.aside import looking
 from mrclassic.training.choosing import Choosing
-from mrclassic.training.fits import WHOLE, Fit
+from mrclassic.training.fits import WHOLE, Fit, Load
 from mrclassic.training.journal import digest
 from mrclassic.training.rated import Rated
 from mrclassic.training.report import StepReport
@@ -116,11 +116,12 @@ def converse(
             return _rate(work, order, origin, resume, watch, planned, begun)
         tasks = order.tasks
     arms = arms_of(work, tasks)
+    wanted = plan(work, tasks, order, origin=origin, seed=seed, replay=replay, given=given)
+    if wanted is not None:
+        wanted.table.check()
     parent = work.parent(origin)
     if order is None:
-        own = settings_of(work, parent.policy.tokenizer, arms, seed, given)
-        each = work.settings.practice.replay if replay is None else replay
-        order = Order(tuple(tasks), 0, each, own, None, work.fit)
+        order = _ordered(work, parent.policy.tokenizer, arms, tasks, seed, replay, given)
         order = replace(order, steps=steps or _steps(work, parent, arms, order, minutes or 5.0))
     with work.run("td", order, parent.row.id, resume=resume) as run:
         work.pin_book(work.folder(run))
@@ -150,6 +151,48 @@ def converse(
             )  # fmt: skip
     work.clear(run, outcome.ended)
     return replace(facts, seconds=time.monotonic() - begun)
+
+
+def plan(
+    work: Workplace,
+    tasks: Sequence[str] = (),
+    order: Order | None = None,
+    *,
+    origin: str | None = None,
+    seed: int = 0,
+    replay: int | None = None,
+    given: Mapping[str, Any] | None = None,
+) -> fitting.Plan | None:
+    """What an update of a run of `order` (or of a new one) is, and its memory; see `drill.plan`."""
+    row = fitting.origin(work, origin)
+    found = fitting.unloaded(work, row)
+    if found is None:
+        return None
+    order = order or _ordered(work, found.tokenizer, arms_of(work, tasks), tasks, seed, replay, given)
+    along, tokens = f"{order.replay} book entries replayed", found.shape.context
+    if order.rated is not None:
+        update = f"{order.rated.batch} rated conversations an update, {along}"
+        load = Load(order.rated.batch, tokens, tokens // 2, reference=True)
+    else:
+        own = order.td
+        drawn = own.starts * own.group
+        update = f"{own.starts} beginnings x {own.group} conversations an update, {along}"
+        load = Load(drawn, tokens, tokens // 2, drawn, own.objective.anchored)
+    return fitting.plan(work, row, found.shape, "td", update, order.fit, load)
+
+
+def _ordered(
+    work: Workplace,
+    tokenizer: Tokenizer,
+    arms: Arms,
+    tasks: Sequence[str],
+    seed: int,
+    replay: int | None,
+    given: Mapping[str, Any] | None,
+) -> Order:
+    """A new run's order, its length left open."""
+    each = work.settings.practice.replay if replay is None else replay
+    return Order(tuple(tasks), 0, each, settings_of(work, tokenizer, arms, seed, given), None, work.fit)
 
 
 class _Stage:
@@ -239,10 +282,15 @@ def rate(
     """Learn from the rated conversations of the home; by default for three passes over them."""
     begun = time.monotonic()
     talks = rated.standardised(conversations(work.store))
-    each = work.settings.practice.replay if replay is None else replay
     length = steps or max(1, 3 * len(talks) // settings.batch)
-    order = Order((), length, each, rated=settings, fit=work.fit, talks=digest(talks))
+    order = replace(order_of(work, settings, replay), steps=length, talks=digest(talks))
     return _rate(work, order, origin, None, watch, planned, begun)
+
+
+def order_of(work: Workplace, settings: rated.Settings, replay: int | None) -> Order:
+    """A new run's order on rated conversations, without those and its length."""
+    each = work.settings.practice.replay if replay is None else replay
+    return Order((), 0, each, rated=settings, fit=work.fit)
 
 
 def _rate(
@@ -259,6 +307,8 @@ def _rate(
     talks = rated.standardised(conversations(work.store))
     if digest(talks) != order.talks:
         raise Refused(f"The rated conversations are not those that run {resume} began with; begin another run.")
+    if (wanted := plan(work, (), order, origin=origin)) is not None:
+        wanted.table.check()
     parent = work.parent(origin)
     suites = [recall(work.entries), *(skill(work.practised(), name, ITEMS) for name in work.practised().names)]
     with work.run("td", order, parent.row.id, resume=resume) as run:

@@ -15,7 +15,7 @@ from mrclassic import files
 from mrclassic.errors import Refused, UsageError
 from mrclassic.mind.teacher import KEY, Teacher
 from mrclassic.model.policy import Policy
-from mrclassic.night import traces
+from mrclassic.night import fitting, traces
 from mrclassic.night.judging import Bench, settle
 from mrclassic.night.recorder import StoreRecorder, Watch
 from mrclassic.night.traces import Gathered, Terms
@@ -89,6 +89,17 @@ class Distilled:
     forgotten: tuple[str, ...]
 
 
+def plan(work: Workplace, order: Order, origin: str | None) -> fitting.Plan | None:
+    """What an update is, and its memory; see `drill.plan`."""
+    row = fitting.origin(work, origin)
+    found = fitting.unloaded(work, row)
+    if found is None:
+        return None
+    own = order.distill
+    update = f"{own.fresh} answers an update and {own.batch - own.fresh} rows of what is known, {own.epochs} epochs"
+    return fitting.plan(work, row, found.shape, "distill", update, order.fit, fitting.studying(own.batch, found.shape))
+
+
 def learn(
     work: Workplace,
     order: Order | None,
@@ -111,6 +122,8 @@ def learn(
     for name in arms.names:
         if arms.talks(name):
             raise UsageError(f"{name} is a dialogue: practise it with `mrclassic train td --task {name}`.")
+    if (wanted := plan(work, order, origin)) is not None:
+        wanted.table.check()
     parent, own = work.parent(origin), order.distill
     with work.run("distill", order, parent.row.id, resume=resume) as run:
         work.pin_book(work.folder(run))

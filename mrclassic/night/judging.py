@@ -52,9 +52,10 @@ Results = Mapping[str, SuiteResult]
 
 class Bench:
     """The suites of one session, measured on the parent when made. `items` of each level, another choice by `rotation`,
-    so that months of sessions cannot fit them. With `asked`, levels of which held-out items are the target, or with
-    `preferred`, held-out picks that are, the book's new entries go on waiting. With `choosing`, a third of the items is
-    set aside to choose by. `seconds` is how long the measuring took."""
+    so that months of sessions cannot fit them. Levels that are `asked` are a target by held-out items, `preferred` are
+    held-out picks that are one; with either, unless the session is a night (`practised`), the book's new entries go on
+    waiting. With `choosing`, a third of the items is set aside to choose by. `seconds` is how long the measuring
+    took."""
 
     def __init__(
         self,
@@ -71,9 +72,8 @@ class Bench:
         self.work, self.parent, self.practised, self.asked = work, parent, practised, asked
         self.preferred = preferred
         known = set(parent.manifest.book)
-        self.fresh = [
-            entry for entry in work.entries if entry.hash not in known and asked is None and preferred is None
-        ]
+        taught = practised or (asked is None and preferred is None)
+        self.fresh = [entry for entry in work.entries if entry.hash not in known and taught]
         self.old = [entry for entry in work.entries if entry.hash in known]
         self.new = frozenset(entry.hash for entry in self.fresh)
         self.arms = work.practised()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -39,7 +39,8 @@ class PlannedStage:
 
 @dataclass(frozen=True)
 class Plan:
-    """`measuring` is the time, in seconds, for the measurements before and after; `price` of an hour, 0 for none."""
+    """`measuring` is the time, in seconds, for the measurements before and after; `price` of an hour, 0 for none; `off`
+    why something of what the owner said is not learned from, `marks` what the rest is (see `opinions.Marks`)."""
 
     minutes: float
     parent: str
@@ -49,6 +50,8 @@ class Plan:
     measuring: float
     memory: tuple[str, ...] = ()
     price: float = 0.0
+    off: tuple[str, ...] = ()
+    marks: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def expected(self) -> float:
@@ -65,7 +68,7 @@ class Plan:
         lines = [f"Begins from {self.parent}; {self.waiting} new book entries wait."]
         if self.mastered:
             lines.append(f"Mastered already: {', '.join(self.mastered)}.")
-        lines += [stage.line() for stage in self.stages]
+        lines += [*(stage.line() for stage in self.stages), *self.off]
         if not self.stages and self.measuring >= self.minutes * 60:
             lines.append("Measuring alone takes longer than the night: there is no time left to practise.")
         elif not self.stages:
@@ -81,7 +84,7 @@ class Plan:
     def of(cls, facts: Mapping[str, Any]) -> Plan:
         """The plan whose fields `facts` are."""
         stages = tuple(PlannedStage(**stage) for stage in facts["stages"])
-        words = {name: tuple(facts[name]) for name in ("mastered", "memory")}
+        words = {name: tuple(facts[name]) for name in ("mastered", "memory", "off") if name in facts}
         return cls(**{**facts, **words, "stages": stages})
 
 

@@ -4,12 +4,13 @@ fixed, kept with the night, and no longer depend on the clock."""
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 
 from mrclassic import heartbeat
 from mrclassic.errors import MrClassicError, Postponed
-from mrclassic.night import drill, practice, study
+from mrclassic.night import drill, pleasing, practice, study
+from mrclassic.night.means import Means
 from mrclassic.night.plan import Plan, PlannedStage
-from mrclassic.night.stages import Means
 from mrclassic.night.workplace import Workplace
 from mrclassic.training import book
 
@@ -44,11 +45,43 @@ def make(means: Means, minutes: float, tables: tuple[str, ...]) -> Plan:
     if bench.new:
         stages.append(_book(means, left))
         left = max(_SMALLEST, left - stages[0].steps * stages[0].seconds_each)
+    said, off = _opinions(means, left)
+    stages += said
+    left = max(_SMALLEST, left - sum(each.steps * each.seconds_each for each in said))
     if len(bench.mastered) < len(bench.success):
         stages += _practice(means, left)
     chosen = tuple(stage for stage in stages if stage.steps > 0)
-    price = work.settings.night.price_per_hour
-    return Plan(minutes, means.parent.row.id, len(bench.new), bench.mastered, chosen, measuring, tables, price)
+    return Plan(
+        minutes,
+        means.parent.row.id,
+        len(bench.new),
+        bench.mastered,
+        chosen,
+        measuring,
+        tables,
+        work.settings.night.price_per_hour,
+        (*means.opinions.lines, *off),
+        asdict(means.opinions.marks),
+    )
+
+
+def _opinions(means: Means, left: float) -> tuple[list[PlannedStage], list[str]]:
+    """Stages of what the owner said, by their shares of `left` seconds, and why there are not more. There are none
+    where nothing that is measured could gain, for then nobody could tell whether they were of use."""
+    opinions, found, off = means.opinions, list[PlannedStage](), list[str]()
+    if opinions.shares and "target" not in means.bench.kinds.values():
+        why = "All is mastered and too few picks are held out, so nothing could show a gain."
+        return [], [f"{', '.join(opinions.shares)}: off. {why}"]
+    for name, share in opinions.shares.items():
+        try:
+            stage = pleasing.planned(name, means, means.parent.policy, left * share)
+        except MrClassicError as error:
+            off.append(f"{name}: off. {error}")
+            continue
+        found.append(stage)
+        if not stage.steps:
+            off.append(f"{name}: off. Its share of the time is not enough for one update.")
+    return found, off
 
 
 def _book(means: Means, left: float) -> PlannedStage:

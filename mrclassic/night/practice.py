@@ -13,8 +13,9 @@ from mrclassic.curricula.contract import Curriculum
 from mrclassic.errors import UsageError
 from mrclassic.model.policy import Policy
 from mrclassic.model.tokenizer import Tokenizer
+from mrclassic.night.practised import words
 from mrclassic.night.recorder import StoreRecorder
-from mrclassic.night.workplace import Workplace, words
+from mrclassic.night.workplace import Workplace
 from mrclassic.rewards.contract import Weighted
 from mrclassic.tasks.arms import Arms
 from mrclassic.tasks.base import Domain, keyed

@@ -79,7 +79,7 @@ def train(
         order = Order(dpo.Settings(**told["dpo"]), told["steps"], told["last"], Fit.of(told.get("fit", {})))
     own = order.dpo
     every = [each for each in every if (each.pick or 0) <= order.last]
-    learned, held = [[each for each in every if (each.fold == _FOLD) == out] for out in (False, True)]
+    learned, held = parted(every)
     if not held:
         raise Refused(
             f"None of your {len(every)} picks is held out, so nothing could be measured (a fifth of the questions "
@@ -132,6 +132,12 @@ def train(
         reasons=settled.reasons,
         forgotten=settled.forgotten,
     )
+
+
+def parted(every: Sequence[Choice]) -> tuple[list[Choice], list[Choice]]:
+    """Those to learn from, and those that are held out."""
+    learned, held = ([each for each in every if (each.fold == _FOLD) == out] for out in (False, True))
+    return learned, held
 
 
 def suite(held: Sequence[Choice]) -> Suite:

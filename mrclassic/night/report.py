@@ -188,6 +188,8 @@ def _practice(report: NightReport) -> str:
             lines += ["", "```", *curves, "```"]
         if asked := _questions(stage):
             lines += ["", asked]
+        if liked := _liking(stage):
+            lines += ["", liked]
         if stage.choices:
             lines += ["", "What was chosen, and why:", "", *map(told, stage.choices)]
         if stage.facts:
@@ -216,6 +218,18 @@ def _questions(stage: StageReport) -> str:
     return (
         f"Of its own questions {readable} could be read in the end ({valid} at first), and it answered {after} of them "
         f"right ({before} at first); {forms} were of a form of their own."
+    )
+
+
+def _liking(stage: StageReport) -> str:
+    """What the learned taste made of the talks."""
+    liked, away = ([row[name] for _, row in stage.curve if name in row] for name in ("rewards/taste/mean", "kl"))
+    if stage.name != "taste" or not liked:
+        return ""
+    far = f", {away[-1]:.3f} nats a token from where it began" if away else ""
+    return (
+        f"By the taste that was learned from your picks its talk went from {liked[0]:.2f} to {liked[-1]:.2f}{far}. "
+        "That is a guess at what you like: what tells is the picks that were held out, among the gate's numbers."
     )
 
 

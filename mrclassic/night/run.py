@@ -19,14 +19,16 @@ from mrclassic.book import load as read_book
 from mrclassic.errors import MrClassicError, Stopped, Unwritable
 from mrclassic.model.manifest import manifest
 from mrclassic.model.policy import Policy
-from mrclassic.night import blending, planning, practice, pruning, second, stages, study, unfinished
+from mrclassic.night import blending, opinions, planning, practice, pruning, second, stages, study, unfinished
 from mrclassic.night.gate import GateVerdict
 from mrclassic.night.judging import NEW, OVERTAKEN, Bench
+from mrclassic.night.means import Means
+from mrclassic.night.opinions import Marks
 from mrclassic.night.outlook import outlook
 from mrclassic.night.plan import Plan, PlannedStage
 from mrclassic.night.recorder import Watch
 from mrclassic.night.report import NightReport, StageReport, write
-from mrclassic.night.stages import Means, Told, Training
+from mrclassic.night.stages import Told, Training
 from mrclassic.night.workplace import Workplace
 from mrclassic.store import Checkpoint, StoreError
 from mrclassic.store import Night as Row
@@ -87,8 +89,11 @@ class Night:
             learning_rate=wishes.learning_rate,
             replay=wishes.replay,
         )
+        marks = Marks(**former.plan["plan"].get("marks", {})) if former else None
+        self.opinions = opinions.gather(work, marks)
         self.bench = self._bench()
-        self.means = Means(work, self.parent, self.bench, seed, study.recipe(work, seed=seed), subject, recipe)
+        lesson = study.recipe(work, seed=seed)
+        self.means = Means(work, self.parent, self.bench, seed, lesson, subject, recipe, self.opinions)
         self.plan = Plan.of(former.plan["plan"]) if former else planning.make(self.means, wishes.minutes, tables)
         if self.plan.parent != self.parent.row.id:
             raise MrClassicError(
@@ -98,7 +103,15 @@ class Night:
 
     def _bench(self) -> Bench:
         items, rotation = self.items, self.number
-        return Bench(self.work, self.parent, items=items, rotation=rotation, practised=True, choosing=True)
+        return Bench(
+            self.work,
+            self.parent,
+            items=items,
+            rotation=rotation,
+            practised=True,
+            choosing=True,
+            preferred=self.opinions.suite,
+        )
 
     def run(
         self,

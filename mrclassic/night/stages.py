@@ -7,43 +7,34 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from torch import Tensor
 
 from mrclassic.model.policy import Policy
-from mrclassic.night import practice, study
+from mrclassic.night import opinions, pleasing, practice, study
 from mrclassic.night.choices import choices
-from mrclassic.night.judging import Bench
+from mrclassic.night.means import Means
 from mrclassic.night.plan import PlannedStage
 from mrclassic.night.recorder import StoreRecorder, Watch
 from mrclassic.night.report import Sample, StageReport
-from mrclassic.night.workplace import Parent, Workplace
+from mrclassic.rewards.taste import APART
+from mrclassic.rewards.taste import NAME as TASTE
 from mrclassic.store import Store
-from mrclassic.training import book, loop
+from mrclassic.training import aside, loop
+from mrclassic.training.sentinel import Sentinel
 from mrclassic.training.state import State
+from mrclassic.training.suites import recall, skill
 
 _T = TypeVar("_T")
 _CURVE_POINTS = 40
 _CURVES = (
     *("reward", "loss", "frac_reward_zero_std", "completions/mean_length", "entropy", "kl"),
+    *(f"rewards/{TASTE}/mean", f"logged/{APART}", "rewards/margins", "rewards/accuracies", "chosen/shift"),
     *("questions/valid", "questions/success", "questions/skeletons"),
 )
 _FACTS = ("learning_rate", "grad_norm", "groups/redrawn", "questions/largest_skeleton")
 _KINDS = ("questions:", "warming/")  # of facts, one for each domain
-
-
-@dataclass(frozen=True)
-class Means:
-    """What a night works with; all of it follows from the home, the settings and the seed."""
-
-    work: Workplace
-    parent: Parent
-    bench: Bench
-    seed: int
-    book: book.Settings
-    subject: practice.Subject
-    recipe: practice.Recipe
 
 
 @dataclass
@@ -67,17 +58,21 @@ class Told:
     watch: Watch | None
 
 
+_Method = Callable[
+    [Means, PlannedStage, StoreRecorder, Training, Told, bool], tuple[State, loop.Outcome]
+]  # of a stage, resumed or not
+
+
 def carry(means: Means, planned: PlannedStage, night: int, folder: Path, training: Training, told: Told) -> StageReport:
     """Carry out one stage on `training`, from where it was left in `folder`, and enter it in the store."""
     work, begun = means.work, time.monotonic()
-    settings = {"book": means.book, "grpo": means.recipe.grpo, "selfplay": means.recipe.selfplay}[planned.name]
+    method, settings = _methods(means, planned.name)
     former = next((run for run in work.store.runs.of_night(night) if run.kind == planned.name), None)
     if former is not None and former.status == "failed":  # then, and would now
         return report(work.store, former.id, planned.name, "failed", 0.0, (str(former.facts.get("error", "")),))
     resume = None if former is None else former.id
     with work.run(planned.name, settings, means.parent.row.id, night, resume) as run:
         recorder = StoreRecorder(work.store, run, folder, told.watch, work.say)
-        method = _book if planned.name == "book" else _practise
         state, outcome = method(means, planned, recorder, training, told, resume is not None)
         if outcome.ended != "interrupted":
             recorder.save(state)  # how it ended too: whatever ends the night now, this stage is over
@@ -87,6 +82,15 @@ def carry(means: Means, planned: PlannedStage, night: int, folder: Path, trainin
         seconds = time.monotonic() - begun + (former.facts.get("seconds", 0.0) if former else 0.0)
         work.store.runs.finish(run, outcome.ended, facts={"seconds": seconds, "steps": state.step})
     return report(work.store, run, planned.name, outcome.ended, seconds)
+
+
+def _methods(means: Means, name: str) -> tuple[_Method, object]:
+    """How the stage `name` is carried out, and its settings."""
+    if name in opinions.STAGES:
+        return _please, pleasing.settings(name, means)
+    if name == "book":
+        return _book, means.book
+    return _practise, {"grpo": means.recipe.grpo, "selfplay": means.recipe.selfplay}[name]
 
 
 def _book(
@@ -119,6 +123,27 @@ def _practise(
     return state, outcome
 
 
+def _please(
+    means: Means, planned: PlannedStage, recorder: StoreRecorder, training: Training, told: Told, resume: bool
+) -> tuple[State, loop.Outcome]:
+    method = pleasing.begin(planned.name, means, training.policy, planned.steps)
+    recorder.attach(method.state, resume=resume)
+    method.ready()
+    skills = [skill(means.subject.arms, name, aside.ITEMS) for name in means.subject.arms.names]
+    outcome = loop.run(
+        method.state,
+        method.step,
+        steps=planned.steps,
+        recorder=recorder,
+        sentinel=Sentinel(method.rules),
+        aside=aside.looking(skills if planned.name == TASTE else [], recall(means.work.entries)),
+        stopping=told.stopping,
+        enough=told.enough,
+    )
+    recorder.flush()
+    return method.state, outcome
+
+
 def report(
     store: Store, run: int, name: str, status: str, seconds: float, trouble: tuple[str, ...] = ()
 ) -> StageReport:
@@ -129,7 +154,7 @@ def report(
             each.prompt,
             each.completion,
             each.reward,
-            f"answer {each.detail['answer']}" if "answer" in each.detail else "",
+            _note(each.detail),
         )
         for each in evenly(store.runs.samples(run, 10_000), 10)
     )
@@ -148,6 +173,14 @@ def report(
         samples=samples,
         choices=choices(steps),
     )
+
+
+def _note(detail: Mapping[str, Any]) -> str:
+    """What there is to say of a sample beside its reward."""
+    if detail.get("answer"):
+        return f"answer {detail['answer']}"
+    liked = detail.get("rewards", {}).get(TASTE)
+    return "" if liked is None else f"taste {liked:.2f}"
 
 
 def _newest(steps: Sequence[tuple[int, Mapping[str, float]]]) -> dict[str, float]:

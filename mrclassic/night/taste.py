@@ -13,11 +13,12 @@ from mrclassic.training.reward_model import RewardModel
 from mrclassic.training.taste import keeping
 
 
-def opened(home: Home, device: str = "cpu", *, as_reward: bool = True) -> RewardModel:
-    """The newest taste of `home`. Raises Refused where there is none; `as_reward`, also where its evidence does not
-    allow it, with the numbers; and where the checkpoint whose features it reads is gone, or is another by now."""
-    path = tasting.newest(home)
-    if path is None:
+def opened(home: Home, device: str = "cpu", *, as_reward: bool = True, name: str | None = None) -> RewardModel:
+    """The newest taste of `home`, or the one in the folder `name`. Raises Refused where there is none; `as_reward`,
+    also where its evidence does not allow it, with the numbers; and where the checkpoint whose features it reads is
+    gone, or is another by now."""
+    path = tasting.newest(home) if name is None else home.taste / name
+    if path is None or not path.is_dir():
         raise Refused("Your taste was not learned yet; `mrclassic train reward-model` learns it from your picks.")
     evidence = keeping.evidence(path)
     if as_reward and not evidence.allowed:

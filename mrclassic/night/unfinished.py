@@ -19,7 +19,7 @@ from mrclassic.store import Night, Store
 _CUT = ("planned", "running", "interrupted", "failed")
 # What a night computes depends on these; the rest may change in the middle of it.
 _CLOCK = "clock.json"
-_SECTIONS = {"dtype", "book", "training", "practice", "gate"}
+_SECTIONS = {"dtype", "book", "training", "practice", "taste", "gate"}
 
 
 def folder(home: Home, night: int) -> Path:

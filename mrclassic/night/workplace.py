@@ -13,17 +13,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, is_dataclass
 from datetime import UTC, datetime
-from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from mrclassic import book, curricula, failpoints, files, heartbeat, plugins, rewards, shipped, tasks
-from mrclassic.book import Entry
-from mrclassic.curricula.contract import Curriculum
+from mrclassic import book, failpoints, files, heartbeat
 from mrclassic.errors import MrClassicError, Refused, Unwritable, UsageError
 from mrclassic.home import Home
 from mrclassic.lease import shared
@@ -34,18 +30,13 @@ from mrclassic.model.decoder import to_named
 from mrclassic.model.device import choose_device, choose_dtype, set_threads
 from mrclassic.model.manifest import CorruptCheckpoint, Manifest, manifest, verify
 from mrclassic.model.policy import Policy
-from mrclassic.night import taste
-from mrclassic.rewards.contract import Weighted
-from mrclassic.rewards.taste import NAME as TASTE
-from mrclassic.rewards.taste import Taste
+from mrclassic.night.practised import Practised, words
 from mrclassic.sandbox import judge
 from mrclassic.settings import Settings
 from mrclassic.store import Checkpoint, Run, Store, StoreError, curation
-from mrclassic.tasks import conversation
-from mrclassic.tasks.arms import Arms
 from mrclassic.training.fits import Fit
 from mrclassic.training.state import reopen
-from mrclassic.training.suites import PHRASINGS, Suite, SuiteResult, measure, recall, recall_in_talk, skill
+from mrclassic.training.suites import Suite, SuiteResult, measure
 
 Say = Callable[[str], None]
 
@@ -97,29 +88,20 @@ _OVER = ("done", "rolled back", "stopped")  # runs that cannot be gone on with
 _ANEW = ("lesson", "reward-model")  # kinds that are begun anew instead
 
 
-class Workplace:
+class Workplace(Practised):
     """A home opened for training. `say` narrates."""
 
     def __init__(self, home: Home, settings: Settings, store: Store, say: Say) -> None:
-        self.home, self.settings, self.store, self.say = home, settings, store, say
         set_threads(settings.threads)
         self.device = choose_device(settings.device)
+        super().__init__(home, settings, store, str(self.device))
+        self.say = say
         self.dtype = choose_dtype(self.device, settings.dtype)
         # A night that systemd has started cannot make a sandbox; where a unit of its own judges, that one is asked.
         judge.prefer(lambda: connect(home.judge_socket))
         book.ensure_book(home)
         curation.settle(store, home)
         self._sweep()
-
-    @cached_property
-    def entries(self) -> list[Entry]:
-        """The book as it is when first asked for; a run does not see later edits."""
-        return book.load(self.home.book)
-
-    @property
-    def digest(self) -> str:
-        """A name for the book's content."""
-        return sha256(" ".join(entry.hash for entry in self.entries).encode()).hexdigest()[:10]
 
     def parent(self, wanted: str | None = None) -> Parent:
         """Open the checkpoint `wanted`, or the one in use; if it is damaged, its nearest whole ancestor, said aloud."""
@@ -230,55 +212,6 @@ class Workplace:
         """Whether `parent` knows every entry of the book."""
         known = set(parent.manifest.book)
         return all(entry.hash in known for entry in self.entries)
-
-    def phrasings(self) -> Suite:
-        """The held-out phrasings of the starter book that the owner's book still answers the same way, and that have
-        not come into it themselves (practice in the app asks them too)."""
-        known, learned = {entry.reply for entry in self.entries}, {entry.key for entry in self.entries}
-        entries = book.load(shipped.folder("data") / "held_out.txt")
-        return recall([each for each in entries if each.reply in known and each.key not in learned], PHRASINGS)
-
-    def arms(self, named: Sequence[str]) -> Arms:
-        """The levels that words such as `arithmetic` or `gsm8k:1` name, of tasks that are built in, the owner's, or of
-        trusted plugins. Raises UsageError for an unknown one, and Refused for `conversation` while `taste` is."""
-        more = dict(plugins.tasks(self.home, self.store))
-        if any(each.partition(":")[0] == conversation.NAME for each in named):
-            self.taste  # noqa: B018 - nobody else can say which reply is better: refused, with its numbers, unless allowed
-            openings = [entry.prompt[0]["content"] for entry in self.entries]
-            unseen = [probe.prompt[0]["content"] for probe in self.phrasings().probes]
-            more[conversation.NAME] = conversation.Conversation(openings, unseen)
-        return Arms([tasks.select(each, self.home.tasks, more) for each in named])
-
-    def rewards(self, named: Sequence[str], arms: Arms) -> list[Weighted]:
-        """The rewards that words such as `correct` or `format=0.1` name, built in or of trusted plugins. Raises
-        UsageError for an unknown one, Refused for `taste` where the evidence of the owner's does not allow it."""
-        more = dict(plugins.rewards(self.home, self.store))
-        if TASTE in {*(words.partition("=")[0] for words in named), *arms.rewards}:
-            if TASTE in more:
-                raise UsageError(f"A plugin is called {TASTE}, as a built-in reward is; give the plugin another name.")
-            more[TASTE] = self.taste
-        return rewards.select(named, arms, more)
-
-    @cached_property
-    def taste(self) -> Taste:
-        """The learned taste as a reward; raises Refused where its evidence does not allow that."""
-        return Taste(taste.opened(self.home, str(self.device)).rewards)
-
-    def curriculum(self, arms: Arms, success: Mapping[str, float]) -> Curriculum:
-        """The curriculum that the settings name, begun with what the model can do already."""
-        more = plugins.curricula(self.home, self.store)
-        return curricula.build(self.settings.practice.curriculum, arms.names, success, more)
-
-    def practised(self) -> Arms:
-        """What the settings say is practised."""
-        return self.arms(words(self.settings.practice.tasks))
-
-    def suites(self, items: int | None = None, rotation: int = 0) -> list[Suite]:
-        """The book by heart, alone and in the middle of a talk; held-out phrasings; `items` held-out items of each
-        level that is practised."""
-        arms = self.practised()
-        levels = [skill(arms, arm, items, rotation) for arm in arms.names]
-        return [recall(self.entries), recall_in_talk(self.entries), self.phrasings(), *levels]
 
     def measure(self, policy: Policy, suites: Sequence[Suite]) -> dict[str, SuiteResult]:
         """Scores of `policy` as it will answer its owner (see `Policy.for_replies`)."""
@@ -404,11 +337,6 @@ def _holds(path: Path, policy: Policy, run: int) -> bool:
     except CorruptCheckpoint:
         return False
     return all(torch.equal(there[name], weight.cpu()) for name, weight in to_named(policy.decoder).items())
-
-
-def words(text: str) -> tuple[str, ...]:
-    """The parts of a list in the settings."""
-    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _verb(kind: str) -> str:

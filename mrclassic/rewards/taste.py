@@ -7,13 +7,24 @@ and does so only where its evidence allows it (`evidence.py`). Answers to the sa
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from statistics import fmean
+from typing import Any, NamedTuple
 
 from mrclassic.rewards.correct import Completions, texts_of
 from mrclassic.rewards.metadata import reward
 
 NAME = "taste"
-Likes = Callable[[Sequence[Sequence[Mapping[str, str]]], Sequence[str]], list[float]]
+APART = "taste/apart"
+
+
+class Liked(NamedTuple):
+    """How well a reply is liked, and how far those who were asked are apart about it."""
+
+    value: float
+    apart: float
+
+
+Likes = Callable[[Sequence[Sequence[Mapping[str, str]]], Sequence[str]], Sequence[Liked]]
 
 
 @reward(weight=0.3, range=(0, 1))
@@ -28,5 +39,7 @@ class Taste:
     ) -> list[float]:
         texts = texts_of(completions)
         found = self.likes(prompts, texts)
+        if (log := columns.get("log_metric")) is not None and found:
+            log(APART, fmean(each.apart for each in found))  # the sentinel watches it
         # An empty answer cannot be picked, so nothing was learned about it; it is the least that an answer can be.
-        return [value if text.strip() else 0.0 for value, text in zip(found, texts, strict=True)]
+        return [each.value if text.strip() else 0.0 for each, text in zip(found, texts, strict=True)]

@@ -190,6 +190,19 @@ class Practice(_Section):
     )
 
 
+class Taste(_Section):
+    """What a night makes of your picks and ratings: shares of its practice, each used where the evidence carries it."""
+
+    practice: float = Field(
+        default=0.15, ge=0, le=0.3, description="For replies by your learned taste, once it may be a reward; 0: none."
+    )
+    dpo: float = Field(default=0.1, ge=0, le=0.3, description="For your picks themselves, in pairs; 0: none.")
+    ratings: float = Field(default=0.1, ge=0, le=0.3, description="For conversations that you rated; 0: none.")
+    beta: float = Field(
+        default=0.05, gt=0, description="Weight of the distance to where the run began, in practice by taste."
+    )
+
+
 class Gate(_Section):
     """What a new checkpoint must show before it is used."""
 
@@ -229,6 +242,7 @@ class Settings(_Section):
     lesson: Lesson = Lesson()
     training: Training = Training()
     practice: Practice = Practice()
+    taste: Taste = Taste()
     gate: Gate = Gate()
     notify: Notify = Notify()
     ui: Ui = Ui()

@@ -18,7 +18,7 @@ of those that began alike, as GRPO would.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -75,12 +75,20 @@ def traced(
     return [float(each) for each in credit]
 
 
-def grouped(walks: Sequence[Walk], gamma: float, prior: Sequence[Sequence[float]] | None = None) -> list[list[float]]:
+Places = Mapping[str, Sequence[float]]
+"""By the name of a place: the mean of the returns that were found from there, and how many voices that mean counts
+for."""
+
+
+def grouped(
+    walks: Sequence[Walk], gamma: float, prior: Sequence[Sequence[float]] | None = None, known: Places | None = None
+) -> list[list[float]]:
     """V before each turn: the mean of the returns that the other walks found from a place of that name on.
 
     Those of the walk itself stay out, or a place that nobody else came to would be worth just what happened there, and
-    its turn would be credited with nothing. One more voice is the `prior`: where there is none, the mean of the others'
-    returns from that turn on, wherever they stood. A place without a name has the prior alone.
+    its turn would be credited with nothing. What is `known` of the place from before has its voices; where nothing is,
+    one more voice is the `prior`: without one, the mean of the others' returns from that turn on, wherever they stood.
+    A place without a name has the prior alone.
     """
     found = [returns(walk.rewards, gamma) for walk in walks]
     places: dict[object, tuple[float, int]] = defaultdict(lambda: (0.0, 0))
@@ -97,10 +105,23 @@ def grouped(walks: Sequence[Walk], gamma: float, prior: Sequence[Sequence[float]
             expected = prior[at][turn] if prior is not None else (total - value) / (count - 1) if count > 1 else 0.0
             if key is not None:
                 total, count = places[key]
-                expected = (total - value + expected) / count
+                before, voices = (known or {}).get(key, (expected, 1.0))
+                expected = (total - value + voices * before) / (count - 1 + voices)
             own.append(expected)
         values.append(own)
     return values
+
+
+def remembered(walks: Sequence[Walk], gamma: float, known: Places, most: int) -> dict[str, list[float]]:
+    """`known` with what these walks found, the newest last. Of earlier returns no more than `most` voices stay: the
+    policy that found them is another by now."""
+    places = {name: list(each) for name, each in known.items()}
+    for walk in walks:
+        for key, value in zip(walk.keys, returns(walk.rewards, gamma), strict=True):
+            if key is not None:
+                before, voices = places.pop(key, (0.0, 0.0))
+                places[key] = [(before * voices + value) / (voices + 1.0), min(voices + 1.0, float(most))]
+    return places
 
 
 def credit(

@@ -27,6 +27,7 @@ from mrclassic.errors import Refused
 from mrclassic.evidence import Evidence, Point
 from mrclassic.model.policy import Policy
 from mrclassic.model.tokenizer import Message
+from mrclassic.rewards.taste import Liked
 from mrclassic.stats import wilson
 from mrclassic.training.taste import heads, logit, network
 from mrclassic.training.taste.features import Reader
@@ -75,42 +76,50 @@ class Settings:
 @dataclass(frozen=True)
 class RewardModel:
     """A scorer, and what its scores are corrected by: each member's `slopes` (5,) on length, of which `middle` is the
-    mean; `level`, the mean score; and the `temperature`."""
+    mean; `level`, the mean score; and the `temperature`. `pessimism` weighs what the members disagree about (0, to see
+    what that guards from)."""
 
     scorer: Scorer
     slopes: Tensor
     middle: float
     level: float = 0.0
     temperature: float = 1.0
+    pessimism: float = 1.0
 
     def scores(self, choices: Sequence[Choice]) -> Tensor:
         """The scores (R,) of the replies of `choices`, one after the other, not calibrated."""
         texts = [reply for each in choices for reply in each.replies]
-        return self._corrected(self.scorer.members(choices), texts, [len(each.replies) for each in choices])
+        return self._corrected(self.scorer.members(choices), texts, [len(each.replies) for each in choices])[0]
 
     def rewards(self, prompts: Sequence[Sequence[Message]], replies: Sequence[str]) -> list[float]:
         """A reward between 0 and 1 of each reply; those to the same prompt are compared with each other."""
+        return [each.value for each in self.judged(prompts, replies)]
+
+    def judged(self, prompts: Sequence[Sequence[Message]], replies: Sequence[str]) -> list[Liked]:
+        """The rewards, and how far the members are apart about each reply, in units in which rewards are logits."""
         asked = ["\x1e".join(f"{each['role']}\x1f{each['content']}" for each in prompt) for prompt in prompts]
         order = sorted(range(len(asked)), key=lambda at: (asked[at], at))
         sizes = [asked.count(each) for each in sorted(set(asked))]
         members = self.scorer.replies([(prompts[at], replies[at]) for at in order])
-        scores = self._corrected(members, [replies[at] for at in order], sizes)
-        found = ((scores - self.level) / self.temperature).sigmoid().tolist()
-        return [value for _, value in sorted(zip(order, found, strict=True))]
+        scores, apart = self._corrected(members, [replies[at] for at in order], sizes)
+        values = ((scores - self.level) / self.temperature).sigmoid().tolist()
+        found = map(Liked, values, (apart / self.temperature).tolist())
+        return [liked for _, liked in sorted(zip(order, found, strict=True))]
 
     def best(self, prompt: Sequence[Message], replies: Sequence[str]) -> int:
         """The place of the reply that its owner would most likely pick."""
         rewards = self.rewards([prompt] * len(replies), replies)
         return max(range(len(replies)), key=lambda at: (rewards[at], -at))
 
-    def _corrected(self, members: Tensor, texts: Sequence[str], sizes: Sequence[int]) -> Tensor:
+    def _corrected(self, members: Tensor, texts: Sequence[str], sizes: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """The scores (R,), and how far the members are apart (R,): beside the other replies to a prompt, and in all."""
         members = members - self.slopes[:, None] * (lengths(texts) - self.middle)
         parts = []
         for part in torch.split(members, list(sizes), dim=-1):
             mean = part.mean(-1, keepdim=True)
             beside = part - mean
-            parts.append(beside.mean(0) - beside.std(0, unbiased=False) + mean.mean())
-        return torch.cat(parts)
+            parts.append(beside.mean(0) - self.pessimism * beside.std(0, unbiased=False) + mean.mean())
+        return torch.cat(parts), members.std(0, unbiased=False)
 
 
 def train(

@@ -162,6 +162,10 @@ def group_metrics(rolled: Rolled) -> dict[str, float]:
         "completions/max_length": float(max(lengths, default=0)),
         "completions/clipped_ratio": 1 - len(ended) / max(1, len(lengths)),
     }
+    for name in rolled.scores.parts:
+        best = [max(given) for group in groups if (given := [each for each in group.parts[name] if each is not None])]
+        if best:
+            metrics[f"rewards/{name}/best"] = _mean(best)  # of a group
     if rewards:
         metrics["reward"] = _mean(rewards)
     if ended:

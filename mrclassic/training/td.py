@@ -3,8 +3,9 @@
 An update draws beginnings, converses from each several times (all that are still going on in one batch a turn), finds
 out what each turn brought (see `credit`), and takes a step on the clipped loss that GRPO has, with the turn's credit on
 every token of it and a constant divisor. The value of where a conversation stood comes from the others that stood at a
-place of the same name, with a small head at turn boundaries (see `value_head`) as one more voice once it is warm; where
-the environment has no names the head speaks alone. Now and then the values are audited against continuations.
+place of the same name, now and in the updates before; at a place that is new, a small head at turn boundaries (see
+`value_head`) is one more voice once it is warm; where the environment has no names the head speaks alone. Now and then
+the values are audited against continuations.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ class Settings:
     trace: float = 0.9  # lambda
     value: Value = "names"  # names of places first, or the head alone
     head: bool = True  # whether there is one
+    memory: int = 16  # voices that conversations of earlier updates have about a place of a name, at most
     learning_rate: float = 1e-4
     warmup: int = 20
     clip_low: float = 0.2
@@ -90,7 +92,9 @@ _LIMITS: tuple[tuple[str, float, float], ...] = (
     ("clip_high", 0.0, 100.0),
     ("beta", 0.0, 100.0),
     ("audit_every", 0, 1_000_000_000),
+    ("memory", 0, 1_000_000),
 )
+_PLACES, _MOST = "places", 4096  # of the facts: what is known of places by their names, the newest
 _AUDITED, _CONTINUED = 8, 8  # places that are audited at a time, and continuations from each
 
 
@@ -199,7 +203,13 @@ def _values(
     if settings.value == "head":
         nameless = [Walk(walk.group, walk.rewards, walk.lengths, (None,) * len(walk.keys)) for walk in walks]
         return credit.grouped(nameless, settings.gamma, expected), told
-    return credit.grouped(walks, settings.gamma, expected), told
+    if not settings.memory or settings.form == "uniform":
+        return credit.grouped(walks, settings.gamma, expected), told
+    known = state.facts.get(_PLACES, {})
+    values = credit.grouped(walks, settings.gamma, expected, known)
+    places = credit.remembered(walks, settings.gamma, known, settings.memory)
+    state.facts[_PLACES] = dict(list(places.items())[-_MOST:])
+    return values, told
 
 
 def _split(values: Sequence[float], walks: Sequence[Walk]) -> list[list[float]]:

@@ -27,9 +27,9 @@ from mrclassic.model.manifest import verify
 from mrclassic.model.policy import Policy
 from mrclassic.night import drill, planning, practice, study, unfinished
 from mrclassic.night import run as night
+from mrclassic.night.means import Means
 from mrclassic.night.plan import Plan, PlannedStage
 from mrclassic.night.run import Night, Wishes
-from mrclassic.night.stages import Means
 from mrclassic.night.workplace import Workplace
 from mrclassic.plugins import find
 from mrclassic.settings import load, write_template

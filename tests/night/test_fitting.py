@@ -14,10 +14,10 @@ from mrclassic.errors import MrClassicError
 from mrclassic.home import Home
 from mrclassic.model.adapters import Lora
 from mrclassic.model.manifest import manifest
-from mrclassic.night import drill, practice, study
+from mrclassic.night import dialogues, distilling, drill, practice, study
 from mrclassic.night.workplace import Workplace
 from mrclassic.store import Store
-from mrclassic.training import book, fits
+from mrclassic.training import book, fits, rated
 from mrclassic.training.fits import Fit
 
 
@@ -41,6 +41,9 @@ def test_a_plan_reads_no_weights(work: Workplace) -> None:
         drill.plan(work, drill.Order("grpo")),
         drill.plan(work, drill.Order("selfplay")),
         study.plan(work, study.Order(book.Settings(), fit=work.fit), None),
+        dialogues.plan(work, ("keyturn:2",)),
+        dialogues.plan(work, order=dialogues.order_of(work, rated.Settings(), None)),
+        distilling.plan(work, distilling.Order(("arithmetic:1",), distilling.Source(file="none.jsonl")), None),
     ):
         assert found is not None
         assert found.checkpoint == "baby-1"
@@ -51,7 +54,11 @@ def test_a_plan_reads_no_weights(work: Workplace) -> None:
 def test_a_device_too_small_is_told_before_loading(work: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
     (work.home.checkpoints / "baby-1" / "model.safetensors").unlink()
     monkeypatch.setattr(fits, "free_memory", lambda device: 100 * 2**20)
-    for run in (lambda: drill.drill(work, drill.Order("grpo", steps=1)), lambda: study.study_book(work)):
+    for run in (
+        lambda: drill.drill(work, drill.Order("grpo", steps=1)),
+        lambda: study.study_book(work),
+        lambda: dialogues.converse(work, ("keyturn:2",), steps=1),
+    ):
         with pytest.raises(MrClassicError, match=r"needs about \d+\.\d GiB and cpu has 0\.1 GiB free"):
             run()
     assert work.store.runs.list() == []

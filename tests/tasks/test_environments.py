@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from mrclassic import tasks
 from mrclassic.tasks.base import BadRow, keyed
 from mrclassic.tasks.environments.base import Dialogues, Talks, is_held_out
+from mrclassic.tasks.environments.keyturn import DOORS
 from mrclassic.tasks.environments.mastermind import marks
 from mrclassic.tasks.environments.twenty import QUALITIES, THINGS
 
@@ -83,6 +84,7 @@ def test_reset_never_draws_what_is_held_out(name: str) -> None:
     ("name", "level", "start", "read", "unread"),
     [
         ("keyturn", "2", "7 1 red blue", ["red", "Red.", " GREEN "], ["red door", "Red!", "", "purple", "red blue"]),
+        ("keyturn", "own", f"7 2 {' '.join(doors[0] for doors in DOORS)}", ["red", "Blue."], ["oak", "horn", "no"]),
         ("guessing", "10", "12 21 14", ["14", "14.", "7?", "9999"], ["fourteen", "14 15", "-3", "12345", "1.5", "١٤"]),
         ("mastermind", "2", "ABCD BA", ["A B", "ab", "DD."], ["A", "A B C", "A E", "A,B", "A-B"]),
         ("twenty", "4", "cat cat oak spoon rain", ["Is it a cat?", "is it wet?", "Is it the oak?"],
@@ -120,6 +122,21 @@ def test_what_one_hears() -> None:
     environment = walk.environment(walk.row({"start": "7 2 red blue", "level": "2"}))
     assert environment.reply("White.") == ("Room 2, blue?", 0.0, False)
     assert environment.reply("Blue.") == ("The key was in room 2, and you have it.", 1.0, True)
+
+
+def test_where_each_room_has_its_own_doors_those_of_another_open_nothing() -> None:
+    assert len({door for doors in DOORS for door in doors}) == sum(map(len, DOORS))
+    walk = task("keyturn")
+    item = walk.sample(keyed("own"), "own")
+    assert item.trace.splitlines() == [f"{doors[0].capitalize()}." for doors in DOORS]
+    environment = walk.environment(
+        walk.row({"start": item.answer.replace(item.answer.split()[1], "2", 1), "level": "own"})
+    )
+    assert environment.reply("Red.").message == "Room 2, oak?"
+    assert not environment.reads("Red.")
+    assert [environment.reply(line) for line in ("Oak.", *item.trace.splitlines()[2:])][-1].reward == 1.0
+    with pytest.raises(BadRow, match="the lamps of 10 rooms"):
+        walk.row({"start": "7 2 red red red red red red red red red red", "level": "own"})
 
 
 @given(st.text("ABCD", min_size=3, max_size=3), st.text("ABCD", min_size=3, max_size=3))

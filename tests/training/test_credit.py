@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mrclassic.training.credit import Walk, credit, grouped, news, returns, traced
+from mrclassic.training.credit import Walk, credit, grouped, news, remembered, returns, traced
 
 NUMBER = st.floats(-5, 5, allow_nan=False)
 SHARE = st.floats(0, 1, allow_nan=False)
@@ -131,3 +131,24 @@ def test_only_the_turn_that_decides_is_credited_where_places_have_names() -> Non
         assert abs(first) < 0.02
         assert second == pytest.approx(walk.rewards[-1] - 0.5, abs=0.05)
         assert abs(last) < 0.05
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), NUMBER), min_size=1, max_size=40), st.integers(1, 8))
+@settings(deadline=None)
+def test_what_a_place_was_worth_is_remembered_by_so_many_voices(seen: list[tuple[str, float]], most: int) -> None:
+    known: dict[str, list[float]] = {}
+    for name, value in seen:
+        known = remembered([Walk(0, (value,), (1,), (name,)), Walk(0, (9.0,), (1,), (None,))], 1.0, known, most)
+    assert list(known) == list(dict.fromkeys(name for name, _ in reversed(seen)))[::-1]
+    for name, (worth, voices) in known.items():
+        found = [value for other, value in seen if other == name]
+        assert voices == min(most, len(found))
+        assert min(found) - 1e-9 <= worth <= max(found) + 1e-9
+        if len(found) <= most:
+            assert worth == pytest.approx(sum(found) / len(found))
+
+
+def test_a_place_that_is_known_needs_no_others_to_be_worth_something() -> None:
+    walks = [Walk(0, (1.0,), (1,), ("taken",)), Walk(0, (0.0,), (1,), ("missed",))]
+    assert grouped(walks, 1.0) == [[0.0], [1.0]]  # alone in a place: what the other found, of all things
+    assert grouped(walks, 1.0, known={"taken": (1.0, 16.0), "missed": (0.0, 16.0)}) == [[1.0], [0.0]]

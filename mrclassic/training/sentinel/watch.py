@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mrclassic.training.report import StepReport
-from mrclassic.training.sentinel import answers, looks, optimum, preferences, questions, scores
+from mrclassic.training.sentinel import answers, liking, looks, optimum, preferences, questions, scores
 from mrclassic.training.sentinel.history import History, Look
 from mrclassic.training.sentinel.verdict import CONTINUE, Verdict
 
@@ -33,6 +33,9 @@ REINFORCED: tuple[Rule, ...] = (
     scores.falling,
     scores.zero_spread,
 )
+
+# Practice by a learned taste: what is learned may be the model of the owner and not the owner.
+PLEASED: tuple[Rule, ...] = (*REINFORCED, liking.apart, liking.longer, liking.beyond, liking.spent)
 
 # The owner's rated conversations earn nothing anew and are no answers to look at.
 RATED: tuple[Rule, ...] = (optimum.not_finite, optimum.gradient, looks.forgetting, optimum.divergence)
