@@ -1,4 +1,4 @@
-"""`mrclassic plugin list|show|new|check|trust|revoke`: rewards, curricula and tasks that others, or you, have written."""
+"""`mrclassic plugin list|show|new|check|trust|revoke`: rewards, curricula and tasks that others, or you, wrote."""
 
 from __future__ import annotations
 

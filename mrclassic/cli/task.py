@@ -1,4 +1,4 @@
-"""`mrclassic task list|sample|add|check|try`: what can be practised, and holding a verifier against cases of one's own."""
+"""`mrclassic task list|sample|add|check|try`: what can be practised, and a verifier held against one's own cases."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ def _item(arms: Arms, name: str, given: Mapping[str, Any]) -> Item:
             )
         row["answer"] = found.answer
     else:
-        raise UsageError(f"{task.name} cannot compute the answer to a question of your own; give it with --answer.")
+        raise UsageError(f"{task.name} cannot compute the answer to a question of your own; give that, too.")
     try:
         return arms.row(task.name, row)
     except BadRow as error:

@@ -37,7 +37,7 @@ class Command:
 COMMANDS = (
     Command("help", "Every key and what it does", "app.help"),
     Command("new", "Begin a new conversation", "screen.new"),
-    Command("practice", "Let Mr. Classic be asked, question after question; once more stops", "screen.practise"),
+    Command("prompts", "Let Mr. Classic be asked, question after question; once more stops", "screen.practise"),
     Command("undo", "Take back the last pick", "screen.undo"),
     Command("redo", "Take what was taken back once more", "screen.redo"),
     Command("again", "Draw all answers again", "screen.redraw"),
@@ -60,6 +60,7 @@ COMMANDS = (
     Command("night", "The nights and their reports", "screen.nights"),
     Command("model", "Which checkpoint answers, and what it is", argument=""),
     Command("models", "The models, and where each came from", "screen.models"),
+    Command("practice", "Levels and scores, curriculum, plugins, a reply tried", "screen.skills"),
     Command("theme", "Other colours", argument="[NAME]"),
     Command("palette", "Everything, to be searched", "app.command_palette"),
     Command("tour", "The five steps for newcomers, from the first", argument="[next|off]"),

@@ -221,4 +221,6 @@ def test_names_that_cannot_be_used(home: Home, name: str) -> None:
 def test_list_for_programs(home: Home) -> None:
     code, facts, said = mrclassic(home.root, "plugin", "list", "--json", timeout=60)
     assert (code, said) == (0, "")
-    assert all(set(each) == {"name", "kind", "origin", "standing", "about", "path", "flaw", "quarantined"} for each in facts)
+    assert all(
+        set(each) == {"name", "kind", "origin", "standing", "about", "path", "flaw", "quarantined"} for each in facts
+    )
