@@ -58,7 +58,7 @@ COMMANDS = (
     Command("rate", "Say how good this conversation is", "screen.rate"),
     Command("lesson", "Learn the picks that wait, now", "screen.lesson"),
     Command("night", "The nights and their reports", "screen.nights"),
-    Command("model", "Which checkpoint answers, and what it is", argument=""),
+    Command("model", "The models; with a name, that one answers from now on", argument="[NAME]"),
     Command("models", "The models, and where each came from", "screen.models"),
     Command("practice", "Levels and scores, curriculum, plugins, a reply tried", "screen.skills"),
     Command("theme", "Other colours", argument="[NAME]"),

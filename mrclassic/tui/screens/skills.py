@@ -56,7 +56,7 @@ class Skills(Screen[None]):
         self.arms = ArmsPart(settings)
         self.plugins = PluginsPart()
         self.trial = TryPart(home, settings, mind, lambda words: self.say(words, severity="warning"))
-        self.hints = Hints(settings.keys)
+        self.hints = Hints(settings.keys, {"box.send": "score"})
         self.part = "levels"
 
     def compose(self) -> ComposeResult:
@@ -104,12 +104,8 @@ class Skills(Screen[None]):
     @work(group="look")
     async def look(self) -> None:
         """Bring the curriculum up to date, where it is seen."""
-        if (
-            self._looking
-            or self._thread.closed
-            or not self.is_current
-            or (self.arms.seen and self.part != "curriculum")
-        ):
+        unseen = self.arms.seen is not None and self.part != "curriculum"
+        if self._looking or self._thread.closed or not self.is_current or unseen:
             return
         self._looking = True
         try:
@@ -236,9 +232,7 @@ class Skills(Screen[None]):
         elif len(text.lines) > LONGEST:
             self.say(f"It is too long to be read here; `mrclassic plugin trust {plug.name}` shows all of it.")
         else:
-            words = (
-                "It runs in a process of its own, with your rights, and only with exactly the text that you see here."
-            )
+            words = "It runs in a process of its own, with your rights, and only with exactly the text that you saw."
             done = f"{plug.name} is trusted."
             order = ("plugin", "trust", text.path, "--yes", "--sha256", text.sha256)
             self._ask(f"Trust {plug.name}?", words, lambda: self._carry_out(done, *order))
@@ -301,7 +295,8 @@ class Skills(Screen[None]):
     def _paint_tabs(self) -> None:
         tabs = Content("  ")
         for part, title in PARTS.items():
-            style = "bold $accent" if part == self.part else "$foreground 60%"
-            piece = Content.from_markup(f"[{style}][@click=screen.part('{part}')]$title[/][/]", title=title)
+            piece: Content | tuple[str, str] = (title, "bold $accent")
+            if part != self.part:
+                piece = Content.from_markup(f"[@click=screen.part('{part}')]$title[/]", title=title)
             tabs = Content.assemble(tabs, piece, "   ")
         self.query_one("#skills--tabs", Static).update(tabs)

@@ -19,14 +19,15 @@ if TYPE_CHECKING:
     from mrclassic.settings import Settings
 
 _QUIET = "$foreground 60%"
-_ROOM, _WIDE_BAR, _SLIM_BAR, _WAY = 90, 30, 14, 16
+_ROOM, _MEDIUM = 112, 72
+_WIDE_BAR, _SLIM_BAR, _WAY = 30, 20, 16
 _NOTHING = (
     "Nothing was practised yet. A night asks what lies between too easy and too hard: each level gets a share of its "
     "questions, by how much the answers to them differ."
 )
 _WORDS = (
-    "The signal is how much there is to learn: 1 where half of the answers are right, 0 where all are or none. What was "
-    "right half the time is asked more."
+    "The signal is how much there is to learn: 1 where half of the answers to a question are right, 0 where all are, "
+    "or none."
 )
 
 
@@ -75,15 +76,16 @@ class ArmsPart(VerticalScroll, can_focus=True):
         wide = self.size.width >= _ROOM
         full, empty = bar(arm.shares[-1], _WIDE_BAR if wide else _SLIM_BAR)
         right = f"right {arm.success[-1]:>4.0%}  " if arm.success else f"{'':>12}"
-        way = sparkline(arm.shares, _WAY) if len(arm.shares) > 1 else ""
+        cells = _WAY if self.size.width >= _MEDIUM else _WAY // 2
+        way = sparkline(arm.shares, cells) if len(arm.shares) > 1 else ""
         return Content.assemble(
             (f"\n{visible(arm.name):<20} ", ""),
             (f"{arm.shares[-1]:>4.0%} ", "bold"),
             (full, "$accent"),
             (empty, "$foreground 20%"),
-            "  " if wide else f"\n{'':>21}",
-            (f"{way:<{_WAY}}  " if wide else "", "$accent"),
-            (right, ""),
+            "  " if wide else "\n  ",
+            (f"{way:<{cells}}  ", "$accent"),
+            (right if wide or arm.success else "", ""),
             (arm.why, _QUIET),
             "" if wide else "\n",
         )

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
+from rich.table import Table
+from rich.text import Text
 from textual import on, work
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from mrclassic.settings import Settings
 
 _QUIET = "$foreground 60%"
+_GYM = "gym"
+"""The library of tasks: one entry, whose levels are tasks."""
+_LONGEST = 400
 _NAME, _SPARK = 20, 8
 _EXAMPLES = 12
 """Levels of a task that is not practised of which an example is shown."""
@@ -74,10 +79,11 @@ class LevelsPart(Horizontal):
             ("Could be practised", [Option(_task_row(task), id=task.name) for task in others]),
         ):
             if rows:
-                shelf.add_option(Option(Content.styled(title, "$accent italic"), disabled=True))
+                gap = "\n" if shelf.option_count else ""
+                shelf.add_option(Option(Content.styled(f"{gap}{title}", "$accent italic"), disabled=True))
                 shelf.add_options(rows)
         if known is None:
-            shelf.add_option(Option(Content.styled("The tasks are being listed…", _QUIET), disabled=True))
+            shelf.add_option(Option(Content.styled("\nThe tasks are being listed…", _QUIET), disabled=True))
         names = [option.id for option in shelf.options]
         first = next((at for at, name in enumerate(names) if name), None)
         shelf.highlighted = names.index(chosen) if chosen in names else first
@@ -93,7 +99,7 @@ class LevelsPart(Horizontal):
         way = [point.score for point in skill.points]
         spark = sparkline(way, _SPARK) if len(way) > 1 else ""
         return Option(
-            Content.assemble(_cut(visible(name)), f"{score:>5}  ", (spark, "$accent")),
+            Content.assemble(_cut(visible(name)), f"{score:>5}  ", (spark, "dim")),
             id=name,
         )
 
@@ -125,7 +131,7 @@ class LevelsPart(Horizontal):
             scores = tuple(point.score for point in points)
             curves.mount(plots.Picture(Curve("score, each time it was measured", steps, scores, f"{scores[-1]:.0%}")))
 
-    def _of_level(self, name: str) -> Content:
+    def _of_level(self, name: str) -> Table:
         skill = self.skills.get(name, Skill(name))
         task, level = self._level(name)
         rows = [("now", "not measured yet")]
@@ -137,34 +143,36 @@ class LevelsPart(Horizontal):
             if len(skill.points) > 1:
                 first = skill.points[0]
                 rows.append(("at first", f"{first.score:.1%}, {day(first.when)}"))
-        nightly = practised(name, self._tasks)
         rows.append(("practised", f"last {day(skill.drawn)}" if skill.drawn else "not in the last runs"))
-        rows.append(("in nights", "yes" if nightly else f"no; name it in {_SETTING} to practise it"))
-        own = task.rewards if task is not None else ()
-        talks = task is not None and task.talks
-        rows.append(("reward", "what its game pays" if talks else rewards(self._settings.practice.rewards, own)))
+        rows.append(("in nights", "yes" if practised(name, self._tasks) else self._advice(name)))
+        if task is None or not task.talks:
+            rows.append(("reward", rewards(self._settings.practice.rewards, task.rewards if task else ())))
+        else:
+            rows.append(("reward", "what its game pays"))
         if task is not None:
             rows.append(("task", task.about))
         if level is not None:
-            rows += [("items", _items(level)), ("example", " ".join(level.example.split()))]
-        return _facts(name, rows)
+            rows += [("items", _items(level)), ("example", level.example)]
+        return _table(name, rows)
 
-    def _of_task(self, task: Known) -> Content:
+    def _of_task(self, task: Known) -> Table:
         rows = [("task", task.about), ("source", task.source)]
         if task.broken:
             rows.append(("broken", task.broken))
-        rows.append(("in nights", f'no; {_SETTING} = "{self._settings.practice.tasks}, {task.name}" would'))
-        content = _facts(task.name, rows)
+        rows.append(("in nights", self._advice(task.name)))
         for level in task.levels[:_EXAMPLES]:
-            example = " ".join(level.example.split())
-            content = Content.assemble(
-                content,
-                (f"\n\n{task.name}:{level.level}", "$accent"),
-                (f"  {_items(level)}" if _items(level) else "", _QUIET),
-                f"\n{example if cell_len(example) < 240 else example[:239] + '…'}",
-            )
+            rows.append(("", " "))
+            if task.name != _GYM:
+                rows += [("level", level.level), ("items", _items(level))]
+            rows.append((level.level if task.name == _GYM else "example", level.example))
         more = len(task.levels) - _EXAMPLES
-        return Content.assemble(content, (f"\n\nand {more} more: `mrclassic task list`", _QUIET) if more > 0 else "")
+        return _table(task.name, [*rows, *([("", f"\nand {more} more: `mrclassic task list`")] if more > 0 else [])])
+
+    def _advice(self, name: str) -> str:
+        """How its owner would have it practised."""
+        if name == _GYM:
+            return "no; choose one of its tasks"
+        return f'no; tasks = "{self._settings.practice.tasks}, {name}" under [practice] in mrclassic.toml would'
 
     def _level(self, name: str) -> tuple[Known | None, Level | None]:
         for task in self.known or ():
@@ -175,26 +183,28 @@ class LevelsPart(Horizontal):
         return next((task for task in self.known or () if task.name == task_name), None), None
 
 
-_SETTING = "[practice] tasks"
-
-
 def _items(level: Level) -> str:
     made = "" if level.train is None else f"{level.train:,} to practise"
     held = "" if level.held_out is None else f"{level.held_out:,} held out"
     return ", ".join(filter(None, (made, held)))
 
 
-def _facts(title: str, rows: Sequence[tuple[str, str]]) -> Content:
-    content = Content.assemble((f"{visible(title)}\n", "bold"))
+def _table(title: str, rows: Sequence[tuple[str, str]]) -> Table:
+    """Facts under a title; what is long is folded within its column."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(max_width=18, style="dim", overflow="fold")
+    table.add_column(overflow="fold")
+    table.title, table.title_style, table.title_justify = f"{visible(title)}\n", "bold", "left"
     for name, value in rows:
         if value:
-            content = Content.assemble(content, (f"\n{name:<11}", _QUIET), visible(value))
-    return content
+            words = value if len(value) <= _LONGEST else f"{value[: _LONGEST - 1]}…"
+            table.add_row(Text(visible(name)), Text(visible(words)))
+    return table
 
 
 def _task_row(task: Known) -> Content:
     levels = f"{len(task.levels)} level{'s' if len(task.levels) != 1 else ''}"
-    return Content.assemble(_cut(visible(task.name)), (f" {'broken' if task.broken else levels}", _QUIET))
+    return Content.assemble(_cut(visible(task.name)), (f" {'broken' if task.broken else levels}", "dim"))
 
 
 def _cut(name: str) -> str:

@@ -152,4 +152,6 @@ class PluginsPart(Horizontal):
 
 def _row(plug: Plug) -> Content:
     name = set_cell_size(plug.name, _NAME)
-    return Content.assemble(name, "  ", (plug.state, _STYLES.get(plug.state, _QUIET)))
+    # No colours of their own: on the row with the light, which has another ground, they might not be seen.
+    waits = plug.standing in ("changed", "not trusted", "flawed") or plug.state == "quarantined"
+    return Content.assemble(name, "  ", (plug.state, "bold" if waits else "" if plug.mine else "dim"))
