@@ -24,10 +24,10 @@ class Line:
 def lines(now: str, before: str | None = None) -> tuple[Line, ...]:
     """Every line of `now` in order, and where they stood those of `before` that are gone; nothing is new where there is
     no `before`."""
-    new = _LINE.split(now.rstrip())
+    new = _split(now)
     if not before:
         return tuple(Line(" ", place, text) for place, text in enumerate(new, 1))
-    old = _LINE.split(before.rstrip())
+    old = _split(before)
     found: list[Line] = []
     for kind, first, last, begin, end in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if kind == "equal":
@@ -36,3 +36,9 @@ def lines(now: str, before: str | None = None) -> tuple[Line, ...]:
             found += [Line("-", at + 1, old[at]) for at in range(first, last)]
             found += [Line("+", at + 1, new[at]) for at in range(begin, end)]
     return tuple(found)
+
+
+def _split(text: str) -> list[str]:
+    """The lines; what ends the last one begins no other."""
+    found = _LINE.split(text)
+    return found if found[-1] else found[:-1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on, work
+from textual import events, on, work
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.screen import Screen
@@ -72,7 +72,6 @@ class Skills(Screen[None]):
         self.action_part("levels")
         self._read_levels()
         self._list_tasks()
-        self.list_plugins()
         self.look()
         self.set_interval(EVERY, self.look)
 
@@ -142,28 +141,29 @@ class Skills(Screen[None]):
 
     # Keys
 
-    def action_part(self, part: str) -> None:
-        """Show a part, and go to it."""
+    def action_part(self, part: str, write: bool = True) -> None:
+        """Show a part, and go to it; into the lines of a trial only to `write`: the arrows would lead no further."""
         self.part = part
         self.query_one(ContentSwitcher).current = part
         self._paint_tabs()
-        self.hints.show(part)
         if part == "try":
-            self.trial.enter()
+            self.trial.enter() if write else self._leave_lines()
         else:
             (self.arms if part == "curriculum" else self._shelf).focus()
         if part == "curriculum":
             self.look()
+        elif part == "plugins" and self.plugins.plugs is None:
+            self.list_plugins()
 
     def action_next(self, way: int) -> None:
         """The next part, or the one before."""
         names = list(PARTS)
-        self.action_part(names[(names.index(self.part) + way) % len(names)])
+        self.action_part(names[(names.index(self.part) + way) % len(names)], write=False)
 
     def action_across(self) -> None:
         """From the list to the page, or back; among the lines of a trial to the next one."""
         if self.part == "try":
-            self.focus_next()
+            self.focus_next() if self.focused is not None else self.trial.enter()
         elif self.part != "curriculum":
             (self._page if self._shelf.has_focus else self._shelf).focus()
 
@@ -174,10 +174,13 @@ class Skills(Screen[None]):
     def action_leave(self) -> None:
         """Out of a line that is written; from there back to the chat."""
         if isinstance(self.focused, Input | TextArea):
-            self.set_focus(None)
-            self.hints.show("tried")
+            self._leave_lines()
         else:
             self.app.pop_screen()
+
+    def _leave_lines(self) -> None:
+        self.set_focus(None)
+        self.hints.show("tried")
 
     def action_leave_box(self) -> None:
         """The reply's own way out."""
@@ -223,7 +226,7 @@ class Skills(Screen[None]):
             return
         if not plug.mine:
             self.say(f"{plug.name} is not yours to trust: it came with what you installed.")
-        elif plug.standing == "trusted":
+        elif plug.standing == "trusted" and not plug.quarantined:  # what is trusted anew has its say again
             self.say(f"{plug.name} is trusted as it is.")
         elif plug.flaw:
             self.say(plug.flaw, severity="warning")
@@ -286,11 +289,10 @@ class Skills(Screen[None]):
         """A sentence in the corner, as it is."""
         self.notify(visible(sentence), severity=severity, timeout=6, markup=False)
 
-    @on(TextArea.Changed)
-    @on(Input.Changed)
-    def written(self) -> None:
-        if self.part == "try":
-            self.hints.show("try")
+    @on(events.DescendantFocus)
+    def hint(self) -> None:
+        """The hint line follows the focus."""
+        self.hints.show(self.part)
 
     def _paint_tabs(self) -> None:
         tabs = Content("  ")

@@ -100,7 +100,7 @@ GROUPS = {
         "app.help",
     ),
     "try": ("box.send", "skills.answer", "skills.draw", "skills.leave", "app.help"),
-    "tried": ("skills.leave", "skills.next", "skills.answer", "skills.draw", "app.help"),
+    "tried": ("skills.leave", "skills.next", "skills.across", "skills.answer", "skills.draw", "app.help"),
     "compare": (
         "compare.leave",
         "compare.first",

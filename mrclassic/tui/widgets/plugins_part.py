@@ -123,7 +123,8 @@ class PluginsPart(Horizontal):
         if len(self.text.lines) > LONGEST:
             return f"{len(self.text.lines):,} lines: read them with `mrclassic plugin show {plug.name}`"
         if plug.mine and plug.standing == "changed":
-            return "What has changed since you trusted it"
+            only = "The ends of its lines have" if not self.text.changed else "What has"
+            return f"{only} changed since you trusted it"
         if plug.mine and plug.standing == "not trusted":
             return "Its whole text; read it before you trust it"
         return "Its text"
