@@ -51,6 +51,7 @@ GROUPS = {
         "chat.conversations",
         "chat.picks",
         "chat.nights",
+        "chat.skills",
         "chat.rate",
         "chat.new",
         "app.help",
