@@ -75,7 +75,7 @@ def test_a_plugin_scores_only_once_it_is_trusted(home: Home, attempt: Run) -> No
 @pytest.mark.parametrize(
     ("words", "given", "said"),
     [
-        (("triviaqa", "--question", "Who?", "--reply", "x"), None, "give that, too"),
+        (("gsm8k", "--question", "Who?", "--reply", "x"), None, "give that, too"),
         (("arithmetic", "--question", "Why?", "--reply", "x"), None, "Ask as it does: 'What is"),
         (("arithmetic", "--case", "-"), [1], "is no JSON object of question, answer, reply, seed"),
         (("arithmetic", "--case", "-"), {"reply": 7}, "reply is 7, which it cannot be"),
