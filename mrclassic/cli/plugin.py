@@ -1,10 +1,8 @@
-"""`mrclassic plugin list|new|check|trust|revoke`: rewards, curricula and tasks that others, or you, have written."""
+"""`mrclassic plugin list|show|new|check|trust|revoke`: rewards, curricula and tasks that others, or you, wrote."""
 
 from __future__ import annotations
 
-import re
 import sys
-from difflib import SequenceMatcher
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,11 +12,13 @@ import typer
 from mrclassic.cli import common
 
 if TYPE_CHECKING:
-    from mrclassic.plugins.files import File
+    from collections.abc import Iterable
+
+    from mrclassic.plugins.difference import Line
 
 app = typer.Typer(
     name="plugin",
-    help="Rewards, curricula and tasks from files: list, write, check and trust them.",
+    help="Rewards, curricula and tasks from files: list, read, write, check and trust them.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -40,10 +40,12 @@ def list_(ctx: typer.Context, json_: common.JsonFlag = False) -> None:
     """
     from mrclassic.plugins import trust
     from mrclassic.plugins.find import found
+    from mrclassic.plugins.silenced import silenced
 
     session = common.session(ctx)
     plugins = found(session.home)
     with session.store() as store:
+        quiet = silenced(plugins, store)
         facts = [
             {
                 "name": plugin.name,
@@ -53,6 +55,7 @@ def list_(ctx: typer.Context, json_: common.JsonFlag = False) -> None:
                 "about": plugin.about,
                 "path": None if plugin.file is None else plugin.file.path,
                 "flaw": plugin.flaw or None,
+                "quarantined": quiet.get(plugin.name) if plugin.kind == "reward" else None,
             }
             for plugin in plugins
         ]
@@ -60,8 +63,43 @@ def list_(ctx: typer.Context, json_: common.JsonFlag = False) -> None:
         common.emit(facts)
         return
     for fact in facts:
-        words = fact["flaw"] or fact["about"]
+        words = fact["flaw"] or fact["quarantined"] or fact["about"]
         common.out(f"{fact['name']:<20} {fact['kind']:<10}  {fact['standing']:<11}  {words}".rstrip())
+
+
+@app.command()
+def show(
+    ctx: typer.Context,
+    plugin: Annotated[str, typer.Argument(help="The name or the file of a plugin, of this home or another.")],
+    json_: common.JsonFlag = False,
+) -> None:
+    """Print a plugin's text, lines numbered; `+` and `-` mark what has changed since it was trusted.
+
+    Example: mrclassic plugin show no_shouting
+    """
+    from mrclassic.errors import UsageError
+    from mrclassic.plugins import difference
+    from mrclassic.plugins import trust as ledger
+    from mrclassic.plugins.find import found
+
+    session = common.session(ctx)
+    # Of two of one name the home's goes before the others, as everywhere.
+    named = [each for each in found(session.home) if plugin in (each.name, each.file and str(each.file.path))]
+    if not named:
+        raise UsageError(f"There is no plugin {plugin}; `mrclassic plugin list` shows what there is.")
+    chosen = named[-1]
+    with session.store() as store:
+        standing = ledger.standing(chosen, store)
+        before = ledger.approved(store, chosen.file) if chosen.file and chosen.origin == "home" else None
+    if chosen.file is None:
+        raise UsageError(chosen.flaw or f"{plugin} is part of an installed package ({chosen.attribute}).")
+    lines = difference.lines(chosen.file.text, before)
+    if json_:
+        common.emit({"path": chosen.file.path, "sha256": chosen.file.sha256, "standing": standing, "lines": lines})
+        return
+    for line in _written(lines):
+        common.out(line)
+    common.say(f"{chosen.file.path}: {standing}.")
 
 
 @app.command()
@@ -113,6 +151,7 @@ def trust(
     ctx: typer.Context,
     plugin: Annotated[str, typer.Argument(help="The name or the file of a plugin in this home.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")] = False,
+    sha256: Annotated[str | None, typer.Option(help="Refuse another content than the one with this hash.")] = None,
     json_: common.JsonFlag = False,
 ) -> None:
     """Show a plugin's whole content and ask whether to trust it. A file that changes is off until it is trusted again.
@@ -120,12 +159,17 @@ def trust(
     Example: mrclassic plugin trust no_shouting
     """
     from mrclassic.errors import Refused, UsageError
+    from mrclassic.plugins import difference
     from mrclassic.plugins import trust as ledger
 
     session = common.session(ctx)
     file = ledger.candidate(session.home, plugin)
+    if sha256 is not None and sha256 != file.sha256:
+        raise Refused(f"{file.path.name} has changed since it was shown; read it again. Nothing was changed.")
     with session.store() as store:
-        _show(file, ledger.approved(store, file))
+        common.say(f"{file.path}:")
+        for line in _written(difference.lines(file.text, ledger.approved(store, file))):
+            common.say(line)
         if not yes:
             if not (sys.stdin and sys.stdin.isatty()):
                 raise UsageError("Nobody is there to be asked; read the file, then add --yes.")
@@ -157,13 +201,6 @@ def revoke(
     common.say(f"{path.name} is no longer trusted.")
 
 
-def _show(file: File, before: str | None) -> None:
-    """The whole file on standard error, lines numbered; `*` marks what is new since it was approved."""
-    lines = re.split("\r\n|\r|\n", file.text.rstrip())  # what ends a line for Python, and nothing else
-    same = set(range(len(lines)))
-    if before:
-        blocks = SequenceMatcher(None, re.split("\r\n|\r|\n", before), lines, autojunk=False).get_matching_blocks()
-        same = {place for block in blocks for place in range(block.b, block.b + block.size)}
-    common.say(f"{file.path}:")
-    for place, line in enumerate(lines):
-        common.say(f"{place + 1:>5} {' ' if place in same else '*'} {line}")
+def _written(lines: Iterable[Line]) -> list[str]:
+    """The lines of a file for people: what is gone has no number."""
+    return [f"{line.number if line.sign != '-' else '':>5} {line.sign} {line.text}" for line in lines]

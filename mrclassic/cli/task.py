@@ -1,4 +1,4 @@
-"""`mrclassic task list|sample|add|check`: what can be practised, and holding a verifier against cases of one's own."""
+"""`mrclassic task list|sample|add|check|try`: what can be practised, and a verifier held against one's own cases."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mrclassic.cli import common
+from mrclassic.cli.trying import try_
 
 if TYPE_CHECKING:
     from mrclassic.tasks.base import Item, Judgement, Task
@@ -18,10 +19,11 @@ _EXAMPLE = 72  # characters of a question on one line
 
 app = typer.Typer(
     name="task",
-    help="What can be practised: list it, draw items, add your own, check a verifier against your own cases.",
+    help="What can be practised: list it, draw items, add your own, check a verifier, see what a reply is worth.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("try")(try_)
 
 
 @app.command("list")

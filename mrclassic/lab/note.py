@@ -15,8 +15,8 @@ import torch
 from mrclassic.lab.experiment import Arm, Finding, Options, Result, points, score_words
 from mrclassic.lab.ground import Ground
 from mrclassic.night.report import plain
-from mrclassic.night.sparkline import sparkline
 from mrclassic.night.workplace import dtype_name
+from mrclassic.sparkline import sparkline
 from mrclassic.stats import wilson
 
 _CURVES = (

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mrclassic.night.sparkline import sparkline
+from mrclassic.sparkline import sparkline
 
 _POINTS = 16
 _SHARE, _SUCCESS = "share/", "success/"

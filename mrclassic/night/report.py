@@ -19,7 +19,7 @@ from mrclassic import files
 from mrclassic.errors import MrClassicError
 from mrclassic.night.choices import Choice, in_percent, told
 from mrclassic.night.gate import GateVerdict, SuiteVerdict
-from mrclassic.night.sparkline import CELLS, sparkline
+from mrclassic.sparkline import CELLS, sparkline
 
 SAMPLES_SHOWN = 10
 LINES_SHOWN = 25

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from mrclassic.errors import Refused, UsageError
 from mrclassic.home import Home
 from mrclassic.plugins.files import File, read
 from mrclassic.plugins.find import Plugin, found
 from mrclassic.store import Store
+
+if TYPE_CHECKING:
+    from mrclassic.store.trust import Trusted
 
 Standing = Literal["built in", "trusted", "changed", "not trusted", "flawed"]
 
@@ -56,9 +59,14 @@ def approve(store: Store, file: File) -> str:
     return store.trust.add(file.path.stem, _key(file.path), file.text)
 
 
+def approval(store: Store, file: File) -> Trusted | None:
+    """The approval of the file at that place, if it is trusted, whatever it says by now."""
+    return store.trust.get(_key(file.path))
+
+
 def approved(store: Store, file: File) -> str | None:
     """The content with which the file at that place is trusted, if it is."""
-    known = store.trust.get(_key(file.path))
+    known = approval(store, file)
     return None if known is None else known.content
 
 

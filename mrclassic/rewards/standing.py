@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 STRIKES = 3
+SILENCED = f"that is {STRIKES} times, so it abstains from now on"
 
 
 class Standing:
@@ -24,4 +25,4 @@ class Standing:
     def strike(self, name: str) -> str:
         """Count a batch in which `name` was at fault; what to say about it, which is something at the last strike."""
         self.strikes[name] = self.strikes.get(name, 0) + 1
-        return "" if self.heard(name) else f"; that is {STRIKES} times, so it abstains from now on"
+        return "" if self.heard(name) else f"; {SILENCED}"

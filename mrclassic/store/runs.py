@@ -115,6 +115,22 @@ class Runs:
             raise UsageError(f"There is no run {run}.")
         return _run(row)
 
+    def drawn(self, newest: int = 10) -> dict[str, str]:
+        """When each arm of a curriculum was last drawn, in the `newest` runs."""
+        found: dict[str, str] = {}
+        for run in self._db.rows("SELECT id FROM runs ORDER BY id DESC LIMIT ?", (newest,)):
+            last = self._db.row("SELECT metrics FROM steps WHERE run = ? ORDER BY step DESC LIMIT 1", (run[0],))
+            shares = (name.partition("share/") for name in (json.loads(last[0]) if last else ()))
+            for arm in [arm for before, mark, arm in shares if mark and not before and arm not in found]:
+                # As text: a loss that is no number is kept as NaN, which SQLite's own JSON does not read.
+                row = self._db.row(
+                    "SELECT created FROM steps WHERE run = ? AND instr(metrics, ?) > 0 ORDER BY step DESC LIMIT 1",
+                    (run[0], f"{json.dumps(f'success/{arm}', ensure_ascii=False)}:"),
+                )
+                if row is not None:
+                    found[arm] = str(row[0])
+        return found
+
     def step(self, run: int, step: int, metrics: Mapping[str, Any]) -> None:
         """Record the numbers of one step."""
         self._db.run(

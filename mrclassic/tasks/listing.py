@@ -17,18 +17,21 @@ from typing import Any
 
 from mrclassic.errors import MrClassicError
 from mrclassic.tasks import catalogue, gym
-from mrclassic.tasks.base import Task, keyed
+from mrclassic.tasks.base import Asked, Task, keyed
 from mrclassic.tasks.dataset import Dataset, files, shipped_sample
+from mrclassic.tasks.environments.base import Talks
 
 SOURCE = "source.txt"  # in a dataset's folder: where it comes from, in a line
 _KEPT = ".list.json"
+_FORM = 2  # of what is kept; another one is found anew
 
 Facts = dict[str, Any]
 
 
 def facts(folder: Path | None = None, more: Mapping[str, Task] = catalogue.NOTHING) -> list[Facts]:
     """Every task, those in `more` (of plugins) last: `name`, `about`, `source`, `levels`, `faults` (rows passed over),
-    and `broken`, why it is unusable.
+    `broken`, why it is unusable, `asks` (whether it can compute the answer to a question of one's own), `talks` (in
+    several turns), and the `rewards` that its items name themselves.
 
     A level has its name, the number of items to `train` on (None where they are made as they are drawn) and `held_out`,
     and an `example`. Where the library of the gym is installed, it is one entry, whose levels are its tasks: drawing an
@@ -41,7 +44,7 @@ def facts(folder: Path | None = None, more: Mapping[str, Task] = catalogue.NOTHI
         names.insert(sum(name in catalogue.BUILT_IN for name in names), catalogue.GYM)  # the owner's own come last
     for name in names:
         place = catalogue.place(name, folder)
-        key, old = gym.version() if name == catalogue.GYM else _key(name, place), before.get(name, {})
+        key, old = f"{_FORM} {gym.version()}" if name == catalogue.GYM else _key(name, place), before.get(name, {})
         known = old.get("key") == key and old["facts"]["broken"] is None
         kept[name] = {"key": key, "facts": old["facts"] if known else _find(name, place)}
     if folder is not None and kept != before:
@@ -60,8 +63,11 @@ def _find(name: str, place: Path | None) -> Facts:
 
 def _look(name: str, source: str, make: Callable[[], Task]) -> Facts:
     found: Facts = {"name": name, "about": "", "source": source, "levels": [], "faults": 0, "broken": None}
+    found |= {"asks": False, "talks": False, "rewards": []}
     try:
         task = make()
+        found |= {"asks": isinstance(task, Asked), "talks": isinstance(task, Talks)}
+        found["rewards"] = list(getattr(task, "rewards", ()))
         found["about"] = task.about
         found["levels"] = [_level(task, level) for level in task.levels]
         found["faults"] = len(task.faults) if isinstance(task, Dataset) else 0
@@ -75,6 +81,7 @@ def _look(name: str, source: str, make: Callable[[], Task]) -> Facts:
 def _gym() -> Facts:
     facts: Facts = {"name": catalogue.GYM, "about": "procedural tasks, each with levels of its own"}
     facts |= {"source": gym.version(), "levels": [], "faults": 0, "broken": None}
+    facts |= {"asks": False, "talks": False, "rewards": []}
     try:
         facts["levels"] = [
             {"level": name, "train": None, "held_out": None, "example": f"{each['about']} (levels {_span(each)})"}
@@ -109,7 +116,7 @@ def _key(name: str, place: Path | None) -> str:
     spec = find_spec(module)
     read = files(place) or files(shipped_sample(name))
     paths = [*([Path(spec.origin)] if spec and spec.origin else []), *read]
-    return json.dumps([[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in paths])
+    return json.dumps([_FORM, *([str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in paths)])
 
 
 def _kept(folder: Path | None) -> dict[str, Facts]:

@@ -36,11 +36,15 @@ class Choosing:
 
     def observe(self, groups: Sequence[GroupOutcome]) -> dict[str, float]:
         """Tell the curriculum how all groups went. Returns as metrics what was found and what follows from it: the mean
-        success of the arms that were drawn, and the share of each from now on."""
+        success of the arms that were drawn, how much there was to learn of each (`Outcome.signal`), and the share of
+        every arm from now on."""
         outcomes = [self._outcome(draw, group) for draw, group in zip(self.draws, groups, strict=True)]
         self._curriculum.observe(outcomes)
         self._state.facts["curriculum"] = self._curriculum.state_dict()
-        found = {f"success/{arm}": mean([each.success for each in seen]) for arm, seen in by_arm(outcomes).items()}
+        found = {}
+        for arm, seen in by_arm(outcomes).items():
+            found[f"success/{arm}"] = mean([each.success for each in seen])
+            found[f"signal/{arm}"] = mean([each.signal for each in seen])
         return found | {f"share/{arm}": share for arm, share in self._curriculum.report().items()}
 
     def _item(self, draw: Draw, place: int) -> Item:

@@ -7,6 +7,7 @@ import asyncio
 import json
 import subprocess
 from dataclasses import dataclass, field
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from mrclassic import shipped
@@ -22,20 +23,29 @@ _LOOK = 0.1
 
 @dataclass(frozen=True)
 class Ran:
-    """How it ended: its exit code, the facts that it printed as JSON, and the last sentence that it said."""
+    """How it ended: its exit code, the facts that it printed as JSON (a list of them in `rows`), and the last sentence
+    that it said."""
 
     code: int
     facts: dict[str, Any] = field(default_factory=dict)
     said: str = ""
+    rows: list[Any] = field(default_factory=list)
 
 
-def start(home: Home, settings: Settings, name: str, *words: str) -> subprocess.Popen[bytes]:
-    """Start `mrclassic WORDS`; what it prints and says goes into logs of this name. Raises OSError."""
+def start(home: Home, settings: Settings, name: str, *words: str, given: str = "") -> subprocess.Popen[bytes]:
+    """Start `mrclassic WORDS`, which reads what is `given`; what it prints and says goes into logs of this name. Raises
+    OSError."""
     command = shipped.python("-m", "mrclassic", "--home", str(home.root), "--device", settings.device, *words)
-    with _facts(home, name).open("wb") as printed, _log(home, name).open("wb") as narration:
+    with (
+        _facts(home, name).open("wb") as printed,
+        _log(home, name).open("wb") as narration,
+        TemporaryFile() as read,  # unlike a pipe it takes any length at once
+    ):
+        read.write(given.encode())
+        read.seek(0)
         return subprocess.Popen(
             command,
-            stdin=subprocess.DEVNULL,
+            stdin=read,
             stdout=printed,
             stderr=narration,
             start_new_session=True,  # neither Ctrl-C nor a closed terminal reaches it
@@ -53,12 +63,12 @@ async def over(process: subprocess.Popen[bytes], home: Home, name: str) -> Ran:
         facts = {}
     lines = _log(home, name).read_text(encoding="utf-8", errors="replace").strip().splitlines()
     said = lines[-1].removeprefix("mrclassic: ") if lines else ""
-    return Ran(code, facts if isinstance(facts, dict) else {}, said)
+    return Ran(code, facts if isinstance(facts, dict) else {}, said, facts if isinstance(facts, list) else [])
 
 
-async def run(home: Home, settings: Settings, name: str, *words: str) -> Ran:
+async def run(home: Home, settings: Settings, name: str, *words: str, given: str = "") -> Ran:
     """Start it and wait for its end. Raises OSError where it cannot be started."""
-    process = await asyncio.to_thread(start, home, settings, name, *words)
+    process = await asyncio.to_thread(start, home, settings, name, *words, given=given)
     return await over(process, home, name)
 
 

@@ -63,11 +63,14 @@ class Thinned:
             self.points = [(later[0], (earlier[1] + later[1]) / 2) for earlier, later in pairs]
             self.stretch *= 2
 
+    @property
+    def rest(self) -> tuple[float, ...]:
+        """The mean of what has come since the last point, if anything has."""
+        return (sum(self._gathered) / len(self._gathered),) if self._gathered else ()
+
     def curve(self, title: str) -> Curve | None:
         """The curve so far; None while there is no line to draw."""
-        points = list(self.points)
-        if self._gathered:
-            points.append((self._last, sum(self._gathered) / len(self._gathered)))
+        points = [*self.points, *((self._last, value) for value in self.rest)]
         if len(points) < 2:
             return None
         steps, values = zip(*points, strict=True)

@@ -46,6 +46,7 @@ PLACES = {
     "picks": "On the page of the picks",
     "models": "On the page of the models",
     "compare": "While two models are compared",
+    "skills": "On the page of practice",
 }
 
 KEYS = (
@@ -66,9 +67,17 @@ KEYS = (
     Key("chat.lesson", "f6", "screen.lesson", "lesson", "Learn the picks that wait, now", priority=True),
     Key("chat.nights", "f7", "screen.nights", "nights", "The night that runs, and all reports", priority=True),
     Key("chat.models", "f12", "screen.models", "models", "The models, and where each came from", priority=True),
+    Key(
+        "chat.skills",
+        "alt+t,ctrl+t",
+        "screen.skills",
+        "practice",
+        "Levels and scores, curriculum, plugins, a reply tried",
+        priority=True,
+    ),
     Key("chat.undo", "f8", "screen.undo", "", "Take back the last pick, from anywhere"),
     Key(
-        "chat.practise", "f11", "screen.practise", "practice", "Be asked, question after question; stop", priority=True
+        "chat.practise", "f11", "screen.practise", "be asked", "Be asked, question after question; stop", priority=True
     ),
     Key("chat.rate", "alt+r,ctrl+r", "screen.rate", "rate", "Say how good this conversation is", priority=True),
     Key("chat.older", "pageup", "screen.older", "", "Scroll the history up", priority=True),
@@ -153,6 +162,24 @@ KEYS = (
     Key("compare.next", "s", "screen.next", "skip", "Another question, without a vote"),
     Key("compare.blind", "v", "screen.blind", "names", "Say who answers, or no longer"),
     Key("compare.ask", "t,tab", "screen.ask", "your question", "Ask both a question of your own"),
+    Key("skills.leave", "escape,q,alt+t", "screen.leave", "back", "Out of a line; back to the chat"),
+    Key("skills.next", "right,l", "screen.next(1)", "next part", "The next part: levels, curriculum, plugins, try"),
+    Key("skills.previous", "left,h", "screen.next(-1)", "", "The part before"),
+    Key("skills.across", "tab", "screen.across", "page", "From the list to the page, and back", priority=True),
+    Key("skills.older", "pageup", "screen.page(-1)", "", "Scroll the page up", priority=True),
+    Key("skills.newer", "pagedown", "screen.page(1)", "", "Scroll the page down", priority=True),
+    Key("skills.try", "t", "screen.try", "try", "Try a question of this level, or this reward"),
+    Key("skills.draw", "f5", "screen.draw", "draw", "Draw the next question of the level", priority=True),
+    Key(
+        "skills.answer",
+        "f6",
+        "screen.answer",
+        "let him answer",
+        "He answers, and that is scored",
+        priority=True,
+    ),
+    Key("skills.trust", "a", "screen.trust", "trust", "Trust this plugin with exactly the text on the page"),
+    Key("skills.revoke", "x", "screen.revoke", "revoke", "Trust this plugin no longer"),
     Key("nights.plan", "t", "screen.plan", "plan", "What a night would do now, and what it would cost"),
 )
 

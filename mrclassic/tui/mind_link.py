@@ -6,7 +6,7 @@ import asyncio
 import importlib
 import random
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING
 
@@ -93,11 +93,15 @@ class MindLink:
 
     async def say(self, checkpoint: str, question: str, seed: int) -> str:
         """What a checkpoint answers to a question, by the owner's settings. Raises `MindError`."""
+        return await self.reply([{"role": "user", "content": question}], seed, checkpoint)
+
+    async def reply(self, messages: Sequence[Mapping[str, str]], seed: int, checkpoint: str | None = None) -> str:
+        """What a checkpoint (none: the one in use) says next, by the owner's settings. Raises `MindError`."""
         chat = self._settings.chat
         await self._rouse()
         client = await self._connect()
         answer = await client.complete(
-            [{"role": "user", "content": question}],
+            messages,
             model=checkpoint,
             n=1,
             temperature=chat.temperature,

@@ -24,6 +24,7 @@ from mrclassic.home import Home
 from mrclassic.plugins import scaffold, trust
 from mrclassic.plugins.checking import check
 from mrclassic.plugins.find import found
+from mrclassic.rewards.standing import STRIKES, Standing
 from mrclassic.store import Store
 
 Run = Callable[..., tuple[int, Any, str]]
@@ -65,12 +66,17 @@ def test_the_life_of_a_plugin(home: Home, plugin: Run, standing: Callable[[str],
     assert "    1   def flat(completions, **columns):\n" in said
     assert '    2       """Half a point."""\n' in said
     assert standing("flat") == "trusted"
-    path.write_text(FLAT + "import os\n")
+    path.write_text(FLAT.replace('"""Half a point."""', '"""Half."""') + "import os\n")
     assert standing("flat") == "changed"
     check = _plugins(home)
     assert (check.ok, check.detail) == (False, "changed: flat")
+    code, _, said = plugin("trust", "flat", "--yes", "--sha256", sha256(FLAT.encode()).hexdigest())
+    assert (code, standing("flat")) == (3, "changed"), said
+    _, shown, _ = plugin("show", str(path))
     _, _, said = plugin("trust", "flat.py", "--yes")
-    assert "    3       return [0.5] * len(completions)\n    4 * import os\n" in said, "what is new is marked"
+    assert shown in said, "the same is shown before trust is asked for"
+    assert '      -     """Half a point."""\n    2 +     """Half."""\n' in said, "what is gone or new is marked"
+    assert "    3       return [0.5] * len(completions)\n    4 + import os\n" in said
     assert plugin("revoke", "flat")[0] == 0
     assert standing("flat") == "not trusted"
     assert (_plugins(home).ok, _plugins(home).detail) == (True, "not trusted: flat")
@@ -88,6 +94,22 @@ def test_list_for_people(home: Home, plugin: Run) -> None:
     assert "built in" in lines["no_repetition"]
     assert "flawed" in lines["odd"]
     assert "odd.py line 1 is not Python" in lines["odd"]
+
+
+def test_what_runs_have_silenced_is_listed_until_it_is_trusted_anew(home: Home, plugin: Run) -> None:
+    write(home.plugins, "flat", FLAT)
+    plugin("trust", "flat", "--yes")
+    with Store.open(home) as store:
+        run = store.runs.start("grpo", {})
+        standing = Standing()
+        said = [f"reward flat: it raised ValueError: no{standing.strike('flat')}" for _ in range(STRIKES)]
+        for step, words in enumerate(dict.fromkeys(said)):
+            store.runs.alarm(run, step, words[:80], "warn", words)
+    _, facts, _ = plugin("list", "--json")
+    quiet = {fact["name"]: fact["quarantined"] for fact in facts if fact["quarantined"]}
+    assert quiet == {"flat": "silenced in run 1 (grpo), update 1: it raised ValueError: no"}
+    plugin("trust", "flat", "--yes")
+    assert not any(fact["quarantined"] for fact in plugin("list", "--json")[1])
 
 
 def test_without_somebody_to_ask_nothing_is_trusted(home: Home, plugin: Run, standing: Callable[[str], str]) -> None:
@@ -199,4 +221,6 @@ def test_names_that_cannot_be_used(home: Home, name: str) -> None:
 def test_list_for_programs(home: Home) -> None:
     code, facts, said = mrclassic(home.root, "plugin", "list", "--json", timeout=60)
     assert (code, said) == (0, "")
-    assert all(set(each) == {"name", "kind", "origin", "standing", "about", "path", "flaw"} for each in facts)
+    assert all(
+        set(each) == {"name", "kind", "origin", "standing", "about", "path", "flaw", "quarantined"} for each in facts
+    )

@@ -25,7 +25,7 @@ from mrclassic.night.report import (
     to_markdown,
     write,
 )
-from mrclassic.night.sparkline import sparkline
+from mrclassic.sparkline import sparkline
 
 
 def report(promoted: bool = True) -> NightReport:

@@ -98,7 +98,9 @@ def test_its_memory_is_part_of_the_state_and_shares_are_told() -> None:
             drawn, update = step(whole, curriculum)
         metrics = update.report.metrics
         assert sum(metrics[f"share/{arm}"] for arm in ARMS.names) > 0.999, name
-        assert {f"success/{draw.arm}" for draw in drawn.draws} <= metrics.keys()
+        for arm in {draw.arm for draw in drawn.draws}:
+            assert 0 <= metrics[f"success/{arm}"] <= 1
+            assert 0 <= metrics[f"signal/{arm}"] <= 1
         for _ in range(3):  # as after a resume: the curriculum is a new one each time
             parted.facts = json.loads(json.dumps(parted.facts))
             again, _ = step(parted, builder(ARMS.names, {}))

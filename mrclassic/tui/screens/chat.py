@@ -241,6 +241,14 @@ class ChatScreen(Commanding):
 
         self.app.push_screen(Models(self.desk, self.thread, self.home, self.settings, self.mind))
 
+    def action_skills(self) -> None:
+        """What is practised, how it is chosen and scored, and by whose plugins."""
+        if not self.opened:
+            return
+        from mrclassic.tui.screens.skills import Skills
+
+        self.app.push_screen(Skills(self.desk, self.thread, self.home, self.settings, self.mind))
+
     def action_conversations(self) -> None:
         """To the list, shown if it is not; from there, hide it."""
         there = self.focused in (self.shelf, self.find)

@@ -9,10 +9,9 @@ from collections.abc import Callable, Sequence
 from textual import on, work
 from textual.widgets import TextArea
 
-from mrclassic.tui import commands
+from mrclassic.tui import child, commands
 from mrclassic.tui.commands import Entered
 from mrclassic.tui.exporting import FORMS
-from mrclassic.tui.screens.flow import LOST
 from mrclassic.tui.screens.shelving import Shelving
 from mrclassic.tui.themes import OWN
 from mrclassic.tui.widgets.answer_box import AnswerBox
@@ -167,17 +166,19 @@ class Commanding(Shelving):
     # The app
 
     async def do_model(self, argument: str) -> None:
+        if not argument:
+            await self.run_action("screen.models")
+            return
         try:
-            used = await self.thread(lambda: self.desk.store.checkpoints.in_use())
-        except LOST as error:
-            self.complain("The checkpoint in use could not be read", error)
+            ran = await child.run(self.home, self.settings, "model", "model", "use", argument, "--json")
+        except OSError as error:
+            self.say(f"That could not be started: {error.strerror or error}.", timeout=6)
             return
-        if used is None:
-            self.say("Nothing has hatched here yet; `mrclassic hatch` does it.", timeout=5)
+        if ran.code:
+            self.say(ran.said or f"That failed (exit code {ran.code}).", timeout=6)
             return
-        recall = used.metrics.get("book_recall")
-        knows = f", knows {recall:.0%} of the book it learned" if isinstance(recall, int | float) else ""
-        self.say(f"{used.id}: {used.parameters:,} parameters{knows}.", title=f"He is {self.mind.state}", timeout=8)
+        self.say(f"{ran.facts.get('checkpoint')} answers from the next reply on.", timeout=5)
+        self.look()
 
     def do_theme(self, argument: str) -> None:
         if argument in self.app.available_themes:

@@ -51,6 +51,7 @@ GROUPS = {
         "chat.conversations",
         "chat.picks",
         "chat.nights",
+        "chat.skills",
         "chat.rate",
         "chat.new",
         "app.help",
@@ -88,6 +89,19 @@ GROUPS = {
         "models.export",
         "app.help",
     ),
+    "levels": ("skills.leave", "skills.next", "skills.try", "skills.across", "app.help"),
+    "curriculum": ("skills.leave", "skills.next", "app.help"),
+    "plugins": (
+        "skills.leave",
+        "skills.next",
+        "skills.trust",
+        "skills.revoke",
+        "skills.try",
+        "skills.across",
+        "app.help",
+    ),
+    "try": ("box.send", "skills.answer", "skills.draw", "skills.leave", "app.help"),
+    "tried": ("skills.leave", "skills.next", "skills.across", "skills.answer", "skills.draw", "app.help"),
     "compare": (
         "compare.leave",
         "compare.first",
@@ -108,8 +122,10 @@ WORDS = {"box.leave": "back to the answers", "chat.undo": "undo"}
 class Hints(Static):
     """Follows the focus; drops hints from the end where the terminal is narrow, but never the first or the kept."""
 
-    def __init__(self, moved: Mapping[str, str]) -> None:
+    def __init__(self, moved: Mapping[str, str], words: Mapping[str, str] = WORDS) -> None:
+        """`words` go before those of the keys themselves."""
         super().__init__("", id="hints")
+        self._words = words
         self._moved = moved
         self._place = "box"
         self._count = 0
@@ -144,4 +160,4 @@ class Hints(Static):
     def _part(self, key_id: str) -> tuple[str, str, str]:
         key = next(key for key in KEYS if key.id == key_id)
         action = key.action if "." in key.action else ""
-        return shown(keys_of(key_id, self._moved)[0]), WORDS.get(key_id, key.hint), action
+        return shown(keys_of(key_id, self._moved)[0]), self._words.get(key_id, key.hint), action

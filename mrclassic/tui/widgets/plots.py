@@ -42,7 +42,9 @@ class Picture(Widget):
     def on_mount(self) -> None:
         from textual_plot import PlotWidget
 
-        plot = self.query_one(PlotWidget)
+        plot = next(iter(self.query(PlotWidget)), None)
+        if plot is None:
+            return
         plot.margin_top, plot.margin_bottom, plot.margin_left = 0, 1, _MARGIN
         plot.refresh(layout=True)  # its canvas has been measured with other margins
         self.call_after_refresh(self._draw)
@@ -59,7 +61,9 @@ class Picture(Widget):
     def _draw(self) -> None:
         from textual_plot import HiResMode, PlotWidget
 
-        plot = self.query_one(PlotWidget)
+        plot = next(iter(self.query(PlotWidget)), None)
+        if plot is None:
+            return  # it has been taken down meanwhile
         plot.clear()
         first, last = self.curve.steps[0], self.curve.steps[-1]
         plot.set_xticks([round(first + (last - first) * at / (_TICKS - 1)) for at in range(_TICKS)])
