@@ -55,6 +55,7 @@ COMMANDS = (
     Command("delete", "Delete this conversation for good", "screen.delete_this"),
     Command("export", "Write this conversation to a file", argument="[markdown|json]"),
     Command("picks", "Your picks, to look at again and change", "screen.picks"),
+    Command("book", "The book: all entries, and what is known of them", "screen.book"),
     Command("rate", "Say how good this conversation is", "screen.rate"),
     Command("lesson", "Learn the picks that wait, now", "screen.lesson"),
     Command("night", "The nights and their reports", "screen.nights"),
