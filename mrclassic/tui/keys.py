@@ -64,7 +64,7 @@ KEYS = (
     ),
     Key("chat.new", "f3", "screen.new", "new", "Begin a new conversation"),
     Key("chat.picks", "f4", "screen.picks", "picks", "Your picks, to look at again and change", priority=True),
-    Key("chat.book", "alt+b", "screen.book", "book", "The book: all entries, and what is known of them", priority=True),
+    Key("chat.book", "alt+k", "screen.book", "book", "The book: all entries, and what is known of them", priority=True),
     Key("chat.wake", "f5", "screen.wake", "", "Wake the model again after a failure"),
     Key("chat.lesson", "f6", "screen.lesson", "lesson", "Learn the picks that wait, now", priority=True),
     Key("chat.nights", "f7", "screen.nights", "nights", "The night that runs, and all reports", priority=True),

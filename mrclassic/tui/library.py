@@ -89,14 +89,13 @@ class Library:
     def __init__(self, home: Home, store: Callable[[], Store]) -> None:
         self._home = home
         self._open = store
+        self._last: tuple[object, Shelved] | None = None
 
     def shelved(self) -> Shelved:
         """The book as it is now. Raises BookError where it is no text at all."""
         from mrclassic.store import learnt
 
-        store, text = self._open(), book.read(self._home.book)
-        entries, faults = book.examine(text, str(self._home.book))
-        away = [entry for entry in retiring.retired(text) if entry not in set(entries)]
+        store, written = self._open(), self._written()
         used = store.checkpoints.in_use()
         measured_of, recalls = "", {}
         for row in store.checkpoints.lineage(used.id) if used else ():
@@ -104,25 +103,40 @@ class Library:
                 measured_of = row.id
                 break
         learned = learnt.known(store, self._home)
-        counts = {entry.key: entry.line for entry in entries}
         prompts = {pick.entry_hash: pick.prompt for pick in store.picks.choices()}
-        lines = text.split("\n")
         items = []
-        every = sorted([*entries, *away], key=lambda entry: entry.line)
-        for entry, chapter in zip(every, practice.chapters(lines, every), strict=True):
-            recall = recalls.get(entry.hash)
-            if entry in away:
-                state = "retired"
-            elif counts[entry.key] != entry.line:
-                state = "overruled"
-            elif entry.hash not in learned:
-                state = "waiting"
-            else:
+        for item in written.items:
+            name = item.entry.hash
+            recall = recalls.get(name)
+            state = item.state
+            if state == "waiting" and name in learned:
                 state = "learned" if recall is None else "known" if recall.known else "lost"
-            source = "picked" if entry.hash in prompts else "starter" if entry.hash in self._starter else "written"
-            words = "\n".join(message["content"] for message in entry.messages).casefold()
-            items.append(Item(entry, state, source, chapter, recall, prompts.get(entry.hash), words))
-        return Shelved(tuple(items), tuple(faults), used.id if used else "", measured_of)
+            source = "picked" if name in prompts else item.source
+            items.append(Item(item.entry, state, source, item.chapter, recall, prompts.get(name), item.words))
+        return Shelved(tuple(items), written.faults, used.id if used else "", measured_of)
+
+    def _written(self) -> Shelved:
+        """What the file says by itself, read anew where it has changed: no model has learned any of it."""
+        facts = self._home.book.stat() if self._home.book.exists() else None
+        state = (facts.st_ino, facts.st_mtime_ns, facts.st_size) if facts else None
+        if self._last is not None and self._last[0] == state:
+            return self._last[1]
+        text = book.read(self._home.book)
+        entries, faults = book.examine(text, str(self._home.book))
+        present = set(entries)
+        away = {entry for entry in retiring.retired(text) if entry not in present}
+        latest = {_conversation(entry): entry.line for entry in entries}
+        every = sorted([*entries, *away], key=lambda entry: entry.line)
+        items = []
+        for entry, chapter in zip(every, practice.chapters(text.split("\n"), every), strict=True):
+            overruled = entry not in away and latest[_conversation(entry)] != entry.line
+            where = "retired" if entry in away else "overruled" if overruled else "waiting"
+            source = "starter" if entry.hash in self._starter else "written"
+            words = "\n".join(part for turn in entry.turns for part in (turn.user, turn.reply)).casefold()
+            items.append(Item(entry, where, source, chapter, None, None, words))
+        written = Shelved(tuple(items), tuple(faults), "", "")
+        self._last = (state, written)
+        return written
 
     def retire(self, entry: Entry) -> bool:
         """Teach an entry no longer; returns whether it was still there."""
@@ -136,3 +150,8 @@ class Library:
     def _starter(self) -> frozenset[str]:
         """The entries that every home begins with."""
         return frozenset(entry.hash for entry in book.load(shipped.folder("data") / "personality.txt"))
+
+
+def _conversation(entry: Entry) -> tuple[object, ...]:
+    """What `Entry.key` names, without the sum that takes long over ten thousand entries."""
+    return entry.turns[:-1], entry.turns[-1].user

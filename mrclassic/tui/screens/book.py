@@ -116,16 +116,17 @@ class Book(Screen[Gone]):
             return
         self.sift()
 
-    def sift(self) -> None:
-        """List what filter, source and search leave."""
+    def sift(self, *, begin: bool = False) -> None:
+        """List what filter, source and search leave. Where the entry of the page is not among it, the light stays at
+        its place, or goes to the beginning."""
         if self.shelved is None:
             return
-        here, place = self.item, self.list.highlighted
+        here, place = self.item, 0 if begin else self.list.highlighted
         self.items = found(self.shelved.items, self.filter, self.source, self.find.value)
         if here is not None:
             hashes = [item.entry.hash for item in self.items]
             place = hashes.index(here.entry.hash) if here.entry.hash in hashes else place
-        self.list.show([_row(item) for item in self.items], place)
+        self.list.show(len(self.items), lambda place: _row(self.items[place]), place)
         self._paint_lines()
         if not self.items:
             self.item = None
@@ -134,7 +135,7 @@ class Book(Screen[Gone]):
 
     @on(Input.Changed, "#find")
     def typed(self) -> None:
-        self.sift()
+        self.sift(begin=True)
 
     @on(Find.Done)
     def searched(self, event: Find.Done) -> None:
@@ -268,7 +269,7 @@ class Book(Screen[Gone]):
             self.action_picks()
             return
         self.filter = name
-        self.sift()
+        self.sift(begin=True)
 
     def action_filter(self, way: int) -> None:
         """The next filter, or the one before."""
@@ -279,7 +280,7 @@ class Book(Screen[Gone]):
         """Only what comes from the next of the sources."""
         names = list(SOURCES)
         self.source = names[(names.index(self.source) + 1) % len(names)]
-        self.sift()
+        self.sift(begin=True)
 
     def action_find(self) -> None:
         self.find.focus()
@@ -318,8 +319,8 @@ class Book(Screen[Gone]):
             parts.append(f"{len(self.items):,} listed, from {SOURCES[self.source]}")
         if shelved.faults:
             fault = shelved.faults[0]
-            many = f" (and {len(shelved.faults) - 1} more)" if len(shelved.faults) > 1 else ""
-            parts.append(f"Line {fault.line}: {fault.sentence}{many} E mends it.")
+            many = f" {len(shelved.faults) - 1} more." if len(shelved.faults) > 1 else ""
+            parts.append(f"E mends line {fault.line}: {fault.sentence}{many}")
         if self.measuring:
             parts.append("Measuring…")
         elif shelved.checkpoint and not shelved.measured_of:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -65,17 +65,18 @@ class LongList(ScrollView, can_focus=True):
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
-        self.rows: Sequence[LongRow] = ()
+        self.count = 0
+        self._row: Callable[[int], LongRow]
 
-    def show(self, rows: Sequence[LongRow], highlighted: int = 0) -> None:
-        """Show these, one of them highlighted; that one is told of in any case."""
-        self.rows = rows
-        self.virtual_size = Size(0, len(rows))
-        place = min(max(highlighted, 0), max(len(rows) - 1, 0))
+    def show(self, count: int, row: Callable[[int], LongRow], highlighted: int = 0) -> None:
+        """Show so many rows, each made when it is looked at; the one highlighted is told of in any case."""
+        self.count, self._row = count, row
+        self.virtual_size = Size(0, count)
+        place = min(max(highlighted, 0), max(count - 1, 0))
         self.set_reactive(LongList.highlighted, place)
         self.refresh()
         self._come_in_sight()
-        if rows:
+        if count:
             self.post_message(self.Highlighted(place))
 
     def watch_highlighted(self) -> None:
@@ -84,15 +85,15 @@ class LongList(ScrollView, can_focus=True):
         self.post_message(self.Highlighted(self.highlighted))
 
     def _come_in_sight(self) -> None:
-        if self.rows:
+        if self.count:
             self.scroll_to_region(Region(0, self.highlighted, 1, 1), animate=False, force=True, x_axis=False)
 
     def render_line(self, y: int) -> Strip:
         width, place = self.size.width, y + int(self.scroll_offset.y)
         style = self.rich_style
-        if place >= len(self.rows):
+        if place >= self.count:
             return Strip.blank(width, style)
-        row = self.rows[place]
+        row = self._row(place)
         words = " ".join(visible(row.words).split()) or "(nothing)"
         room = max(width - 4, 1)
         aside = ""
@@ -102,7 +103,7 @@ class LongList(ScrollView, can_focus=True):
         parts = [
             Segment(f" {row.mark} ", style + self.get_component_rich_style(f"long-list--{row.kind}")),
             Segment(_cut(words, room), style),
-            Segment(aside, style + self.get_component_rich_style("long-list--aside", partial=True)),
+            Segment(aside, style + self.get_component_rich_style("long-list--aside")),
         ]
         strip = Strip(parts).adjust_cell_length(width, style)
         if place != self.highlighted:
@@ -112,21 +113,21 @@ class LongList(ScrollView, can_focus=True):
         return Strip(Segment(segment.text, (segment.style or style) + found) for segment in strip)
 
     def action_move(self, by: int) -> None:
-        self.highlighted = min(max(self.highlighted + by, 0), max(len(self.rows) - 1, 0))
+        self.highlighted = min(max(self.highlighted + by, 0), max(self.count - 1, 0))
 
     def action_page(self, by: int) -> None:
         self.action_move(by * max(self.size.height - 1, 1))
 
     def action_edge(self, last: bool) -> None:
-        self.action_move(len(self.rows) if last else -len(self.rows))
+        self.action_move(self.count if last else -self.count)
 
     def action_choose(self) -> None:
-        if self.rows:
+        if self.count:
             self.post_message(self.Chosen(self.highlighted))
 
     def on_click(self, event: Click) -> None:
         place = event.y + int(self.scroll_offset.y)
-        if place < len(self.rows):
+        if place < self.count:
             self.highlighted = place
 
     def on_focus(self) -> None:
