@@ -36,9 +36,9 @@ STATES = {
     "retired": "Retired: taught no longer",
 }
 SOURCES = {
-    "": "everywhere",
-    "starter": "the starter book",
-    "picked": "your picks",
+    "": "from everywhere",
+    "starter": "from the starter book",
+    "picked": "from your picks",
     "written": "by hand, or imported",
 }
 

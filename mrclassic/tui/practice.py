@@ -127,12 +127,12 @@ def read(home: Home) -> Material:
 
 
 def chapters(lines: Sequence[str], entries: Iterable[Entry]) -> list[str]:
-    """The last comment that stands by itself above each entry."""
-    named, chapter = [""], ""
+    """The last comment of a single line that stands by itself above each entry."""
+    named, chapter, above = [""], "", ""
     for number, line in enumerate(lines):
-        alone = number + 1 == len(lines) or not lines[number + 1].strip()
+        alone = not above.startswith("#") and (number + 1 == len(lines) or not lines[number + 1].strip())
         said = line.startswith("#") and not line.startswith(MARK)
-        chapter = line.lstrip("# ").strip() if said and alone else chapter
+        chapter, above = line.lstrip("# ").strip() if said and alone else chapter, line
         named.append(chapter)
     return [named[entry.line] for entry in entries]
 

@@ -159,7 +159,7 @@ class Book(Screen[Gone]):
         page.scroll_home(animate=False)
 
     def _widgets(self, item: Item) -> list[Widget]:
-        where = [f"Line {item.entry.line}", item.chapter, f"from {SOURCES[item.source]}"]
+        where = [f"Line {item.entry.line}", item.chapter, SOURCES[item.source]]
         facts = [" · ".join(filter(None, where)), STATES[item.state] + self._measured(item)]
         made: list[Widget] = [Static(visible("\n".join(facts)), classes="book--facts", markup=False)]
         for turn in item.entry.turns:
@@ -316,7 +316,7 @@ class Book(Screen[Gone]):
         self.tabs.show({**tabs, "picks": ("Picks", None)}, self.filter)
         parts = []
         if self.source or self.find.value:
-            parts.append(f"{len(self.items):,} listed, from {SOURCES[self.source]}")
+            parts.append(f"{len(self.items):,} listed, {SOURCES[self.source]}")
         if shelved.faults:
             fault = shelved.faults[0]
             many = f" {len(shelved.faults) - 1} more." if len(shelved.faults) > 1 else ""
@@ -325,8 +325,9 @@ class Book(Screen[Gone]):
             parts.append("Measuring…")
         elif shelved.checkpoint and not shelved.measured_of:
             parts.append("What is known by heart was not measured yet; m does it.")
-        elif any(item.state == "learned" for item in shelved.items):
-            parts.append(f"{shelved.count('learned'):,} entries were learned and not measured since; m does it.")
+        elif learned := shelved.count("learned"):
+            count = "1 entry was" if learned == 1 else f"{learned:,} entries were"
+            parts.append(f"{count} learned and not measured since; m does it.")
         line = self.query_one("#book--state", Static)
         line.update(visible("  ".join(parts)))
         line.display = bool(parts)
