@@ -26,6 +26,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # as pytest has it
 
 from homes import command
+from textual.widgets import Markdown
+from textual_plot import PlotWidget
 from tui.seats import Seat, seat
 
 from mrclassic import book
@@ -42,6 +44,7 @@ FOLDER = Path(__file__).resolve().parents[1] / ".github"
 _BUILT = re.compile(r"<!-- built of: (.*?) -->\n")
 _STAMP = re.compile(r"\b\d{8}-\d{6}(?=-[a-z])")
 _DATE = re.compile(r"\b(\d{1,2})( |&#160;)[A-Z][a-z]{2}( |&#160;)\d\d:\d\d\b")
+_FONT = re.compile(r"\s*@font-face \{.*?\}", re.DOTALL)  # to be fetched from elsewhere: the reader's own will do
 _HELD = re.compile(r"^[A-Z][a-z]+day, .* \(UTC\)", re.MULTILINE)
 _MOMENTARY = {"tour", "offers", "book--state"}
 """Parts that are there while they have something to say."""
@@ -108,7 +111,8 @@ def built(here: Seat) -> list[str]:
     screen = here.app.screen
     parts = [type(screen).__name__]
     for widget in screen.query("*"):
-        if widget.id and widget.id not in _MOMENTARY and widget.is_on_screen and widget.region:
+        within = any(isinstance(each, Markdown | PlotWidget) for each in widget.ancestors)
+        if widget.id and widget.id not in _MOMENTARY and not within and widget.is_on_screen and widget.region:
             title = getattr(widget, "border_title", None)
             parts.append(f"#{widget.id}" + (f" {title}" if title else ""))
     hints = " ".join(str(screen.query_one("#hints").content).split())  # type: ignore[attr-defined]
@@ -132,7 +136,7 @@ async def paint(scene: Scene, home: Home) -> str:
         await scene.play(here)
         here.app.clear_notifications()
         await here.pilot.pause(0.5)
-        picture = here.app.export_screenshot(title="Mr. Classic", simplify=True)
+        picture = _FONT.sub("", here.app.export_screenshot(title="Mr. Classic"))
         parts = json.dumps(built(here), ensure_ascii=False).replace("--", "\\u002d\\u002d")
     return timeless(f"<!-- built of: {parts} -->\n{picture}")
 
