@@ -54,6 +54,7 @@ COMMANDS = (
     Command("archive", "Put this conversation out of the list, or back", "screen.archive_this"),
     Command("delete", "Delete this conversation for good", "screen.delete_this"),
     Command("export", "Write this conversation to a file", argument="[markdown|json]"),
+    Command("import", "Take in conversations or preferences from a file", argument="FILE"),
     Command("picks", "Your picks, to look at again and change", "screen.picks"),
     Command("book", "The book: all entries, and what is known of them", "screen.book"),
     Command("rate", "Say how good this conversation is", "screen.rate"),
