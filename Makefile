@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DELETE_ON_ERROR:
-.PHONY: run test wheel clean
+.PHONY: run test screenshots wheel clean
 
 # The first start hatches a model, with a progress bar.
 run: $(VENV)/installed
@@ -20,6 +20,10 @@ test: $(VENV)/installed-for-tests
 	$(BIN)/lint-imports
 	$(BIN)/pytest -m 'not alone' --numprocesses 2
 	$(BIN)/pytest -m alone
+
+# The README's pictures, painted anew: hatches a model for it, and lets it practise for a night of eight minutes.
+screenshots: $(VENV)/installed-for-tests
+	$(BIN)/python -m tests.screenshots
 
 wheel: $(VENV)/installed
 	$(PIP) wheel --no-deps --wheel-dir dist .

@@ -40,14 +40,21 @@ HEADER = """\
 # "> " opens what a person says, the reply follows on the next line, and a blank line ends the entry.
 # Further lines of either are indented by two spaces. An entry may hold several turns; the last reply is the one learnt.
 # A line of an entry that begins with ">", "#" or a space, where that would be misread, is written after ". " (a dot and
-# a space); a lone "." is an empty line. Lines that begin with "#" are comments.
+# a space); a lone "." is an empty line. Lines that begin with "#" are comments. "#- " before each line of an entry
+# retires it: it is taught no longer, and kept to come back.
 """
 LOCK_SECONDS = 30.0
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class BookError(UsageError):
-    """The book cannot be read as written: the message names the file, the line and what to do."""
+    """The book cannot be read as written: the message names the file, the line and what to do. `line` is that line
+    (from 1), `sentence` the message without the place."""
+
+    def __init__(self, name: str, line: int, sentence: str) -> None:
+        super().__init__(f"{name} line {line}: {sentence}")
+        self.line = line
+        self.sentence = sentence
 
 
 def clean(text: str) -> str:
@@ -118,7 +125,20 @@ def _digest(texts: list[str]) -> str:
 
 def parse(text: str, name: str = "book") -> list[Entry]:
     """Read the entries of a book; raises BookError with the line of the first mistake."""
-    return [entry for entry, _, _ in _spans(clean(text).split("\n"), name)]
+    return [entry for entry, _, _ in spans(clean(text).split("\n"), name)]
+
+
+def examine(text: str, name: str = "book") -> tuple[list[Entry], list[BookError]]:
+    """All entries that can be read, and of each that cannot its first mistake."""
+    lines = _without_mark(clean(text).split("\n"))
+    entries: list[Entry] = []
+    faults: list[BookError] = []
+    for start, end in _blocks(lines):
+        try:
+            entries.append(_entry(lines, start, end, name))
+        except BookError as error:
+            faults.append(error)
+    return entries, faults
 
 
 def render(entry: Entry) -> str:
@@ -151,10 +171,20 @@ def _plain(line: str) -> str:
     return line[2:] if line.startswith(". ") else line
 
 
-def _spans(lines: list[str], name: str) -> Iterator[tuple[Entry, int, int]]:
+def spans(lines: list[str], name: str = "book") -> Iterator[tuple[Entry, int, int]]:
     """Each entry with the half-open range of lines that it takes (0-based)."""
-    if lines and lines[0].startswith("\ufeff"):
-        lines = [lines[0][1:], *lines[1:]]
+    lines = _without_mark(lines)
+    for start, end in _blocks(lines):
+        yield _entry(lines, start, end, name), start, end
+
+
+def _without_mark(lines: list[str]) -> list[str]:
+    """Without the byte order mark that some editors put before the first line."""
+    return [lines[0].removeprefix("\ufeff"), *lines[1:]] if lines else lines
+
+
+def _blocks(lines: list[str]) -> Iterator[tuple[int, int]]:
+    """The range of lines of each entry, without the comments above and below it."""
     start = 0
     while start < len(lines):
         if not lines[start].strip() or lines[start].startswith("#"):
@@ -165,7 +195,7 @@ def _spans(lines: list[str], name: str) -> Iterator[tuple[Entry, int, int]]:
             end += 1
         while lines[end - 1].startswith("#"):
             end -= 1  # comments at the foot of an entry belong to what follows
-        yield _entry(lines, start, end, name), start, end
+        yield start, end
         start = end
 
 
@@ -208,7 +238,7 @@ def _entry(lines: list[str], start: int, end: int, name: str) -> Entry:
 
 
 def _mistake(name: str, number: int, what: str, mend: str) -> BookError:
-    return BookError(f"{name} line {number + 1}: {what}; {mend}.")
+    return BookError(name, number + 1, f"{what}; {mend}.")
 
 
 def find(text: str, key: str, name: str = "book") -> Entry | None:
@@ -219,7 +249,7 @@ def find(text: str, key: str, name: str = "book") -> Entry | None:
 def with_entry(text: str, entry: Entry, name: str = "book") -> tuple[str, Entry | None]:
     """The book's text with `entry` in it, and the entry that it replaced: in place, or at the end if there was none."""
     lines = clean(text).split("\n")
-    for old, start, end in reversed(list(_spans(lines, name))):
+    for old, start, end in reversed(list(spans(lines, name))):
         if old.prompt == entry.prompt:
             if old == entry:
                 return text, old
@@ -232,7 +262,7 @@ def with_entry(text: str, entry: Entry, name: str = "book") -> tuple[str, Entry 
 def without_entry(text: str, entry: Entry, name: str = "book") -> tuple[str, bool]:
     """The book's text with `entry` taken out, and whether it was there. Comments stay."""
     lines = clean(text).split("\n")
-    for old, start, end in reversed(list(_spans(lines, name))):
+    for old, start, end in reversed(list(spans(lines, name))):
         if old == entry:
             comments = [line for line in lines[start:end] if line.startswith("#")]
             if not comments and end < len(lines) and not lines[end].strip():
@@ -318,7 +348,7 @@ def read(path: Path) -> str:
         return clean(data.decode("utf-8"))
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise BookError(f"{path} line {line}: not UTF-8 text; save the file as UTF-8.") from error
+        raise BookError(str(path), line, "not UTF-8 text; save the file as UTF-8.") from error
 
 
 def write(path: Path, text: str) -> None:

@@ -65,6 +65,11 @@ class Home:
         return self.root / "book.txt"
 
     @property
+    def draft(self) -> Path:
+        """What is being written in the book and not saved there yet."""
+        return self.root / "book.draft.json"
+
+    @property
     def settings_file(self) -> Path:
         """The owner's settings."""
         return self.root / "mrclassic.toml"

@@ -52,6 +52,22 @@ def test_the_format_of_the_design() -> None:
     assert [message["role"] for message in second.prompt] == ["user", "assistant", "user"]
 
 
+def test_examining_finds_every_mistake_and_what_can_be_read_beside() -> None:
+    text = "> a\n\n> b\nc\nd\n\n> e\nf\n\n  g\n\nh\n"
+    entries, faults = book.examine(text, "it")
+    assert entries == [entry("e", "f")]
+    assert [(fault.line, fault.sentence.partition(";")[0]) for fault in faults] == [
+        (1, "a question without a reply"),
+        (5, "a second line of a reply that is not indented"),
+        (10, "an indented line that continues nothing"),
+        (12, "a reply without a question"),
+    ]
+    assert str(faults[0]) == f"it line 1: {faults[0].sentence}"
+    with pytest.raises(BookError) as caught:
+        book.parse(text, "it")
+    assert str(caught.value) == str(faults[0])
+
+
 def test_hash_names_the_entry_and_key_the_conversation() -> None:
     hello, again = entry("hello", "hi"), entry("hello", "good day")
     assert hello.key == again.key

@@ -12,6 +12,7 @@ from pathlib import Path
 from mrclassic import files
 from mrclassic.errors import MrClassicError, UsageError
 from mrclassic.model.shapes import SHAPES
+from mrclassic.night import knowing
 from mrclassic.night.recorder import StoreRecorder, Watch
 from mrclassic.night.workplace import Workplace
 from mrclassic.store import Checkpoint
@@ -97,7 +98,8 @@ def hatch_model(
 def _finish(work: Workplace, state: State, run: int) -> Checkpoint:
     policy = state.trainee.full_policy()
     work.say("Measuring what it knows.")
-    scores = summary(work.measure(policy, work.suites(SUITE_ITEMS)))
+    found = work.measure(policy, work.suites(SUITE_ITEMS))
+    scores = summary(found)
     known = [entry.hash for entry in work.entries]
     row = work.keep(
         policy,
@@ -109,6 +111,7 @@ def _finish(work: Workplace, state: State, run: int) -> Checkpoint:
         metrics=scores,
         state=state.trainee.tensors(),
     )
+    work.store.recalls.keep(row.id, knowing.told(found, **{RECALL: work.entries}))
     work.use(row)
     work.store.checkpoints.set_golden(row.id)  # the measure of what may be lost from here on
     return work.store.checkpoints.get(row.id)

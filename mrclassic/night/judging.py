@@ -25,12 +25,12 @@ from dataclasses import dataclass, replace
 from mrclassic.book import Entry
 from mrclassic.errors import MrClassicError
 from mrclassic.model.policy import Policy
-from mrclassic.night import guarding
+from mrclassic.night import guarding, knowing
 from mrclassic.night.gate import HALF_LEARNT, GateVerdict, Kind, SuiteScores, judge
 from mrclassic.night.guarding import GUARDS, OTHER_TEXT, OWN_TEXT, PICKS
 from mrclassic.night.report import Change
 from mrclassic.night.workplace import Parent, Workplace
-from mrclassic.store import Checkpoint
+from mrclassic.store import Checkpoint, Recall
 from mrclassic.tasks.arms import Arms
 from mrclassic.training.state import State
 from mrclassic.training.suites import PHRASINGS, TALK, Suite, SuiteResult, recall, recall_in_talk, skill, summary
@@ -224,6 +224,10 @@ class Bench:
         hashes = {entry.hash for entry in self.old} | {entry.hash for entry, score in learnt if score == 1.0}
         return tuple(entry.hash for entry in self.work.entries if entry.hash in hashes)
 
+    def recalled(self, after: Results) -> list[Recall]:
+        """What the child says to each entry of the book."""
+        return knowing.told(after, **{NEW: self.fresh, OLD: self.old})
+
     def changes(self, after: Results) -> tuple[tuple[Change, ...], tuple[Change, ...]]:
         """Book lines that were known and are not any more, and the other way round."""
         forgotten: list[Change] = []
@@ -294,6 +298,7 @@ def settle(bench: Bench, state: State, method: str, run: int, ended: str) -> Set
         # Moments of adapters are of no use once those are merged.
         state=None if state.trainee.fit.lora else state.trainee.tensors(),
     )
+    work.store.recalls.keep(row.id, bench.recalled(found))
     refused = () if verdict.promoted else verdict.reasons
     if not refused and not work.use(row, instead_of=parent.wanted):
         refused = (OVERTAKEN,)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from mrclassic.book import Entry
 from mrclassic.errors import MrClassicError
 from mrclassic.model.policy import WARMTH, Policy
-from mrclassic.night import pruning, study
+from mrclassic.night import knowing, pruning, study
 from mrclassic.night.blending import blend
 from mrclassic.night.gate import GateVerdict, Kind, SuiteScores, judge
 from mrclassic.night.judging import MASTERED, NEW, OLD, OVERTAKEN
@@ -216,6 +216,7 @@ def lesson(
                 known=tuple(entry.hash for entry in work.entries if entry.hash in stays),
                 metrics=now,
             )
+            work.store.recalls.keep(kept.id, knowing.told(after, **{NEW: fresh, OLD: old}))
             refused = () if work.use(kept, instead_of=parent.wanted) else (OVERTAKEN,)
         facts = {"before": before, "after": now, "share": share, "reasons": list(refused or verdict.reasons)}
         work.store.runs.finish(run, outcome.ended, kept.id if kept else None, facts)

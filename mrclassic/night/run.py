@@ -272,6 +272,7 @@ class Night:
         with store.transaction():
             if candidate is not None and verdict is not None:
                 store.checkpoints.set_metrics(candidate.id, {**summary(after), **self.bench.guards(verdict)})
+                store.recalls.keep(candidate.id, self.bench.recalled(after))
                 if verdict.promoted and not self.work.use(candidate, instead_of=self.parent.wanted):
                     verdict = replace(verdict, verdict="keep", reasons=(OVERTAKEN,))
                 if not verdict.promoted:

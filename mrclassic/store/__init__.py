@@ -10,6 +10,7 @@ from mrclassic.store.picks import Pick
 from mrclassic.store.preferences import Preference, Rated
 from mrclassic.store.queues import Question
 from mrclassic.store.ratings import Rating
+from mrclassic.store.recalls import Recall
 from mrclassic.store.runs import Alarm, Run, Sample
 from mrclassic.store.store import Store
 from mrclassic.store.trust import Trusted
@@ -30,6 +31,7 @@ __all__ = [
     "Question",
     "Rated",
     "Rating",
+    "Recall",
     "Request",
     "Run",
     "Sample",

@@ -28,6 +28,7 @@ class Rows:
     preferences: tuple[int, ...] = ()
     samples: tuple[int, ...] = ()
     votes: tuple[int, ...] = ()
+    recalls: tuple[int, ...] = ()
     touched: tuple[int, ...] = ()
     """Conversations that stay, and lose their title, draft or instructions where these hold it."""
     unnamed: tuple[int, ...] = ()
@@ -85,6 +86,10 @@ class Erasing:
         said = (self._holding(f"SELECT id, {part} FROM votes", holds) for part in _COMPARED)  # noqa: S608 - our own
         return sorted({row for found in said for row in found})
 
+    def recalls(self, holds: Holds) -> list[int]:
+        """What checkpoints said to entries of the book, where that holds it."""
+        return self._holding("SELECT id, said FROM recalls", holds)
+
     def conversations(self, holds: Holds) -> list[int]:
         """Those whose title, draft or instructions hold it."""
         parts = (f"SELECT id, {part} FROM conversations" for part in _PARTS)  # noqa: S608 - names of our own
@@ -115,6 +120,7 @@ class Erasing:
             ("imported_preferences", rows.preferences),
             ("samples", rows.samples),
             ("votes", rows.votes),
+            ("recalls", rows.recalls),
         ):
             for row in ids:
                 self._db.run(f"DELETE FROM {table} WHERE id = ?", (row,))  # noqa: S608 - names of our own
@@ -126,6 +132,8 @@ class Erasing:
         for conversation in rows.unnamed:
             self._db.run("UPDATE conversations SET title = '' WHERE id = ?", (conversation,))
         hashes = {entry.hash for entry in gone}
+        for entry in hashes:
+            self._db.run("DELETE FROM recalls WHERE entry = ?", (entry,))
         for pick, replaced in self._texts("SELECT id, replaced_entry FROM picks WHERE replaced_entry <> ''"):
             if holds(replaced) or _hash(replaced) in hashes:
                 self._db.run("UPDATE picks SET replaced_entry = '' WHERE id = ?", (pick,))

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from mrclassic import book, files
+from mrclassic import book, files, retiring
 from mrclassic.book import Entry
 from mrclassic.errors import UsageError
 from mrclassic.store import curation, learnt, tasting
@@ -100,9 +100,11 @@ def find(store: Store, home: Home, kind: Kind, name: str) -> Found:
     keys, hashes = _booked(store, messages)
     gone = frozenset(messages)
     kept = {pick.entry_hash for pick in store.picks.choices() if pick.prompt not in gone}
+    written = book.read(home.book)
+    away = retiring.retired(written)
     entries = tuple(
         entry
-        for entry in book.parse(book.read(home.book), str(home.book))
+        for entry in (*book.parse(written, str(home.book)), *away)
         if (entry.key in keys and entry.hash not in kept)
         or (kind == "text" and any(holds(each["content"]) for each in entry.messages))
     )
@@ -119,11 +121,12 @@ def find(store: Store, home: Home, kind: Kind, name: str) -> Found:
             preferences=tuple(erasing.preferences(holds)) if kind == "text" else (),
             samples=tuple(erasing.samples(holds)),
             votes=tuple(erasing.votes(holds)),
+            recalls=tuple(erasing.recalls(holds)),
             touched=tuple(sorted(touched)),
             unnamed=tuple(sorted(unnamed)),
         ),
         entries=entries,
-        comments=sum(_comment(line, holds) for line in book.read(home.book).split("\n")) if kind == "text" else 0,
+        comments=sum(_comment(line, holds) for line in _but(written, away).split("\n")) if kind == "text" else 0,
         hashes=tuple(sorted(hashes)),
         pages=tuple(
             page for page in sorted(home.nights.glob("*")) if page.is_file() and _page(page, words, kind) is not None
@@ -140,13 +143,15 @@ def forget(store: Store, home: Home, found: Found) -> list[Path]:
     with book.lock(home.book):
         before = text = book.read(home.book)
         for entry in found.entries:
-            text, _ = book.without_entry(text, entry, str(home.book))
+            text = _but(book.without_entry(text, entry, str(home.book))[0], [entry])
         if found.comments:
             text = "\n".join(line for line in text.split("\n") if not _comment(line, found.holds))
         if text != before:
             book.write(home.book, text)
     for folder in found.tastes:
         shutil.rmtree(folder)
+    if home.draft.exists() and _still(home.draft, found):
+        home.draft.unlink()
     for page in found.pages:
         if (content := _page(page, found.words, found.kind)) is not None:
             files.replace(page, content.encode("utf-8", "backslashreplace"))
@@ -165,6 +170,13 @@ def _holds(text: str, words: Sequence[str], *, anywhere: bool) -> bool:
         return any(each.casefold() in low for each in words)
     stripped = text.strip()
     return any(each.strip() == stripped or (len(each) >= TELLING and each.casefold() in low) for each in words)
+
+
+def _but(text: str, away: Sequence[Entry]) -> str:
+    """The book's text without these among its retired entries."""
+    for entry in away:
+        text = retiring.without(text, entry)
+    return text
 
 
 def _comment(line: str, holds: Any) -> bool:

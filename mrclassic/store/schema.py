@@ -225,6 +225,20 @@ def votes(db: sqlite_utils.Database) -> None:
     db.execute("CREATE INDEX votes_pair ON votes (first, second)")
 
 
+def recall_of_entries(db: sqlite_utils.Database) -> None:
+    """What a checkpoint says to each entry of the book."""
+    db.execute(
+        """
+        CREATE TABLE recalls (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            checkpoint TEXT NOT NULL, entry TEXT NOT NULL,
+            known INTEGER NOT NULL CHECK (known IN (0, 1)),
+            said TEXT NOT NULL, chance REAL, created TEXT NOT NULL,
+            UNIQUE (checkpoint, entry)
+        )"""
+    )
+
+
 MIGRATIONS: tuple[Callable[[sqlite_utils.Database], None], ...] = (
     first,
     content_of_plugins,
@@ -232,6 +246,7 @@ MIGRATIONS: tuple[Callable[[sqlite_utils.Database], None], ...] = (
     search_by_beginnings,
     what_taste_learns_from,
     votes,
+    recall_of_entries,
 )
 
 

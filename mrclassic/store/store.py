@@ -18,6 +18,7 @@ from mrclassic.store.picks import Picks
 from mrclassic.store.preferences import Preferences
 from mrclassic.store.queues import Queues
 from mrclassic.store.ratings import Ratings
+from mrclassic.store.recalls import Recalls
 from mrclassic.store.runs import Runs
 from mrclassic.store.trust import Trust
 from mrclassic.store.votes import Votes
@@ -42,6 +43,7 @@ class Store:
         self.ratings = Ratings(database)
         self.preferences = Preferences(database, self.conversations, self.candidates, self.picks, self.ratings)
         self.votes = Votes(database)
+        self.recalls = Recalls(database)
 
     @classmethod
     def open(cls, home: Home) -> Store:

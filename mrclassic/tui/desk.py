@@ -14,6 +14,7 @@ from mrclassic.book import load as load_book
 from mrclassic.errors import MrClassicError, UsageError
 from mrclassic.tui import memory, shelf
 from mrclassic.tui.draw import Draw, restored
+from mrclassic.tui.library import Library
 from mrclassic.tui.memory import Memory
 from mrclassic.tui.models import Branch, Side, tree
 from mrclassic.tui.nights import Listed, listed
@@ -50,6 +51,7 @@ class Desk:
         self._undone: list[Pick] = []
         """What was taken back in this session and may be taken once more, the last of it at the end."""
         self.review = Review(home, lambda: self.store)
+        self.library = Library(home, lambda: self.store)
         self._counted: tuple[tuple[str, int, int], int] | None = None
         self._watcher: Watcher | None = None
 

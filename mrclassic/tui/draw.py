@@ -103,6 +103,21 @@ class Draw:
         first = min(twins, key=lambda other: (other.duplicate, other.shown))
         return None if first is piece else first.shown
 
+    @property
+    def repeats(self) -> bool:
+        """Whether the one that was drawn by itself says what another says already."""
+        drawn = None if self.only is None else self.pieces[self.only]
+        return drawn is not None and any(
+            other is not drawn and other.text.strip() == drawn.text.strip() for other in self.pieces
+        )
+
+    def warm(self, seed: int) -> None:
+        """Draw that one once more, warmer still."""
+        assert self.only is not None
+        drawn = self.pieces[self.only]
+        self.pieces[self.only] = Piece(drawn.slot, drawn.shown)
+        self.seed, self.temperature = seed, min((self.temperature or 0.0) + WARMER, HOTTEST)
+
 
 def again(draw: Draw, shown: int, seed: int) -> Draw:
     """The same candidates in their places but one, which is to be drawn anew, and warmer than it was: asked in the same

@@ -25,6 +25,9 @@ ASLEEP = "not answering"
 RESTING = "asleep until you ask"
 SEEDS = 2**31 - 1
 
+ATTEMPTS = 3
+"""How often one answer is drawn by itself while it only repeats another: the mind does not know of the others."""
+
 
 class MindLink:
     """How the model is, in words (`state`), and what it says."""
@@ -71,20 +74,25 @@ class MindLink:
         try:
             await self._rouse()
             client = await self._connect()
-            stream = client.stream(
-                messages,
-                n=draw.n if draw.only is None else 1,
-                temperature=draw.temperature,
-                top_p=draw.top_p,
-                top_k=chat.top_k,
-                max_tokens=chat.max_tokens,
-                seed=draw.seed,
-                distinct=True,
-            )
-            async with aclosing(stream) as deltas:  # type: ignore[type-var]
-                async for delta in deltas:
-                    draw.feed(delta)
-                    notice = delta.notice or notice
+            for attempt in range(ATTEMPTS):
+                if attempt:
+                    draw.warm(_seed())
+                stream = client.stream(
+                    messages,
+                    n=draw.n if draw.only is None else 1,
+                    temperature=draw.temperature,
+                    top_p=draw.top_p,
+                    top_k=chat.top_k,
+                    max_tokens=chat.max_tokens,
+                    seed=draw.seed,
+                    distinct=True,
+                )
+                async with aclosing(stream) as deltas:  # type: ignore[type-var]
+                    async for delta in deltas:
+                        draw.feed(delta)
+                        notice = delta.notice or notice
+                if not draw.repeats:
+                    break
         except MrClassicError as error:
             if not isinstance(error, MindError) or error.code != CONTEXT_EXCEEDED:
                 self._become(ASLEEP, str(error))

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from mrclassic import book, shipped
 from mrclassic.book import Entry
+from mrclassic.retiring import MARK
 
 if TYPE_CHECKING:
     from mrclassic.home import Home
@@ -118,19 +119,20 @@ def read(home: Home) -> Material:
     shown = book.load(shipped.folder("data") / "held_out.txt")
     return Material(
         entries=entries,
-        chapters=_chapters(lines, entries),
+        chapters=chapters(lines, entries),
         forgotten=_forgotten(home.nights),
         prompts=_lines(home.root / PROMPTS),
         phrasings=[entry.turns[0].user for entry in sorted(shown, key=lambda entry: entry.hash)],
     )
 
 
-def _chapters(lines: Sequence[str], entries: Iterable[Entry]) -> list[str]:
-    """The last comment that stands by itself above each entry."""
-    named, chapter = [""], ""
+def chapters(lines: Sequence[str], entries: Iterable[Entry]) -> list[str]:
+    """The last comment of a single line that stands by itself above each entry."""
+    named, chapter, above = [""], "", ""
     for number, line in enumerate(lines):
-        alone = number + 1 == len(lines) or not lines[number + 1].strip()
-        chapter = line.lstrip("# ").strip() if line.startswith("#") and alone else chapter
+        alone = not above.startswith("#") and (number + 1 == len(lines) or not lines[number + 1].strip())
+        said = line.startswith("#") and not line.startswith(MARK)
+        chapter, above = line.lstrip("# ").strip() if said and alone else chapter, line
         named.append(chapter)
     return [named[entry.line] for entry in entries]
 

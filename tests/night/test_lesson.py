@@ -56,7 +56,27 @@ def test_what_waits_is_learned_and_in_use(home: Home) -> None:
         assert (row.kind, row.status, row.checkpoint) == ("lesson", "done", facts.checkpoint)
         assert len(store.runs.steps(facts.run)) == facts.steps
         assert learnt.waiting(store, home) == []
+        recalls = store.recalls.of(str(facts.checkpoint))
+    assert {entry.hash for entry in (*pupils.OLD, *pupils.NEW)} == set(recalls)
+    assert all(each.known and not each.said for each in recalls.values())
     assert give(home) is None
+
+
+def test_the_book_is_measured_entry_by_entry(home: Home) -> None:
+    pupils.settle(home)
+    code, facts, _ = mrclassic(home.root, "eval", "--entries", "--json")
+    assert code == 0
+    known = {row["question"]: row["known"] for row in facts["entries"]}
+    assert [known[entry.turns[-1].user] for entry in pupils.NEW] == [False, False]
+    assert all(known[entry.turns[-1].user] for entry in pupils.OLD)
+    assert facts["known"] == len(pupils.OLD)
+    assert all(0 <= row["chance"] <= 1 for row in facts["entries"])
+    with Store.open(home) as store:
+        kept = store.recalls.of("scholar")
+    assert [kept[entry.hash].known for entry in pupils.NEW] == [False, False]
+    code, _, narration = mrclassic(home.root, "eval", "--entries", "--suite", "book_recall")
+    assert code == 2
+    assert "leave out --suite" in narration
 
 
 def test_a_lesson_that_ruins_the_book_changes_nothing(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

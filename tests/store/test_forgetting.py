@@ -10,12 +10,12 @@ import babies
 import pytest
 from homes import mrclassic
 
-from mrclassic import book
+from mrclassic import book, retiring
 from mrclassic.book import Entry, Turn
 from mrclassic.errors import UsageError
 from mrclassic.home import Home
 from mrclassic.model import checkpoint
-from mrclassic.store import Checkpoint, Preference, Store, curation
+from mrclassic.store import Checkpoint, Preference, Recall, Store, curation
 from mrclassic.store.forgetting import find, forget
 
 if TYPE_CHECKING:
@@ -236,3 +236,19 @@ def test_retraining_goes_back_to_before_and_begins_with_the_book_as_it_is(home: 
         used = again.checkpoints.in_use()
         assert used is not None
         assert used.id == "first"
+
+
+def test_retired_entries_drafts_and_what_was_measured_are_forgotten_too(home: Home, store: Store, talk: Talk) -> None:
+    asked = talk.ask(f"my secret is {SECRET}")
+    curation.take(store, home, asked.id, "I shall keep it", "typed")
+    book.put(home.book, Entry((Turn("who", "me"),)))
+    (told, other) = book.load(home.book)
+    assert retiring.put_away(home.book, told)
+    store.recalls.keep("c1", [Recall(told.hash, False, "what"), Recall(other.hash, False, f"a {SECRET}")])
+    home.draft.write_text(json.dumps({"text": SECRET}))
+    assert erased(store, home, "text", SECRET) == []
+    assert store.recalls.of("c1") == {}
+    assert not home.draft.exists()
+    assert retiring.retired(book.read(home.book)) == []
+    assert replies(home) == ["me"]
+    assert holding(home) == []

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -204,3 +207,18 @@ async def test_whoever_has_talked_here_before_gets_no_tour(home: Home) -> None:
         store.conversations.add(store.conversations.create("x").id, None, "user", "hello")
     async with seat(home) as here:
         assert not here.screen.tour.display
+
+
+async def test_conversations_are_taken_in_from_a_file(home: Home, tmp_path: Path) -> None:
+    said = [{"role": "user", "content": "Where from?"}, {"role": "assistant", "content": "From a file."}]
+    file = tmp_path / "talks.jsonl"
+    file.write_text(json.dumps({"messages": said}) + "\n")
+    async with seat(home) as here:
+        for path, told in (
+            (file, "New are 1 conversation and 0 preferences; 0 were there already."),
+            (tmp_path / "none.jsonl", "none.jsonl"),
+        ):
+            here.box.put(f"/import {path}")
+            await here.pilot.press("enter")
+            await here.until(lambda told=told: told in here.toasts, told)
+        await here.until(lambda: "Where from?" in str(here.screen.shelf.get_option_at_index(0).prompt), "the list")

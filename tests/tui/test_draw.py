@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mrclassic.mind.protocol import Delta
-from mrclassic.tui.draw import Draw, shuffled
+from mrclassic.tui.draw import Draw, again, shuffled
 
 
 @given(st.integers(1, 10**9), st.integers(1, 50), st.integers(1, 9))
@@ -49,3 +49,19 @@ def test_a_twin_names_the_one_that_came_first() -> None:
     assert draw.same_as(draw.pieces[2]) == draw.pieces[0].shown
     assert draw.same_as(draw.pieces[0]) is None
     assert draw.same_as(draw.pieces[1]) is None
+
+
+def test_one_that_is_drawn_by_itself_and_repeats_another_is_warmed() -> None:
+    first = _draw(*(Delta(slot, text, finish_reason="stop") for slot, text in enumerate(("A.", "B.", "C."))))
+    draw = again(first, first.pieces[1].shown, seed=2)
+    assert not first.repeats
+    draw.feed(Delta(0, "C. ", finish_reason="stop"))
+    assert draw.repeats
+    before = draw.temperature
+    draw.warm(3)
+    assert (draw.pieces[1].text, draw.pieces[1].shown, draw.seed) == ("", first.pieces[1].shown, 3)
+    assert before is not None
+    assert draw.temperature is not None
+    assert draw.temperature > before
+    draw.feed(Delta(0, "D.", finish_reason="stop"))
+    assert not draw.repeats

@@ -108,7 +108,7 @@ async def test_queues_and_sheets_at_any_width(home: Home, size: tuple[int, int])
         screen = await page(here, "Is this skipped?")
         assert screen.sheet is not None
         assert screen.sheet.prompt == asked["skipped"]
-        for line in ("#picks--queues", "#picks--hints", "#picks--why"):
+        for line in ("#picks--tabs", "#hints", "#picks--why"):
             shown = screen.query_one(line, Static)
             assert shown.region.right <= size[0]
             assert str(shown.render()).strip()
@@ -200,7 +200,7 @@ async def test_discarding_and_bringing_back_pending_draft_and_done(home: Home) -
         await queue(here, "draft", 0)
         await here.pilot.press("left")
         await queue(here, "pending", 2)
-        shown = here.app.screen.query_one("#picks--queues", Static)
+        shown = here.app.screen.query_one("#picks--tabs", Static)
         assert "Pending 2   Draft 0   Done 2   Discarded 1" in str(shown.render())
     with Store.open(home) as store:
         assert [each.prompt for each in store.queues.list("discarded")] == [asked["draft"]]

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from mrclassic.home import Home
     from mrclassic.settings import Settings
     from mrclassic.tui.desk import Desk
+    from mrclassic.tui.screens.book import Gone
     from mrclassic.tui.screens.picks import Left
     from mrclassic.tui.store_thread import StoreThread
     from mrclassic.tui.views import View
@@ -208,11 +209,30 @@ class ChatScreen(Commanding):
         if left is None:
             return
         if left.opened is not None:
-            prompt = left.opened
-            await self.switch(lambda: self.desk.branch(prompt))
+            await self._go_on_from(left.opened)
         elif self.conversation in left.changed:
             await self.switch(self.desk.reload)
         self.look()
+        if left.book:
+            self.action_book()
+
+    async def _go_on_from(self, prompt: int) -> None:
+        await self.switch(lambda: self.desk.branch(prompt))
+
+    def action_book(self) -> None:
+        """The book, and what the model knows of it."""
+        if not self.opened:
+            return
+        from mrclassic.tui.screens.book import Book
+
+        self.app.push_screen(Book(self.desk.library, self.thread, self.home, self.settings), self._back_from_book)
+
+    async def _back_from_book(self, left: Gone | None) -> None:
+        if left is not None and left.opened is not None:
+            await self._go_on_from(left.opened)
+        self.look()
+        if left is not None and left.picks:
+            self.action_picks()
 
     @work(group="rate", exclusive=True)
     async def action_rate(self) -> None:

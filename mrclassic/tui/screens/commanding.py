@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from textual import on, work
 from textual.widgets import TextArea
@@ -152,6 +153,26 @@ class Commanding(Shelving):
         else:
             self.say(f"/export takes markdown or json, not {argument!r}.", timeout=4)
 
+    async def do_import(self, argument: str) -> None:
+        if not argument:
+            self.say("/import takes a file, as `mrclassic data import` reads it.", timeout=4)
+            return
+        try:
+            ran = await child.run(self.home, self.settings, "import", "data", "import", _file(argument), "--json")
+        except OSError as error:
+            self.complain("The import could not begin", error)
+            return
+        if ran.code or not ran.facts:
+            self.say(ran.said or f"The import failed (exit code {ran.code}).", severity="error", timeout=8)
+            return
+        new = [
+            f"{(count := ran.facts[f'{kind}s']):,} {kind}{'' if count == 1 else 's'}"
+            for kind in ("conversation", "preference")
+        ]
+        odd = f" {ran.facts['odd']:,} rows were left out." if ran.facts["odd"] else ""
+        self.say(f"New are {' and '.join(new)}; {ran.facts['known']:,} were there already.{odd}", timeout=8)
+        self.look()
+
     def action_copy_last(self) -> None:
         """Copy the highlighted answer while some wait, else the last that was given."""
         answers = [bubble for bubble in self.history.bubbles if bubble.role == "assistant"]
@@ -224,3 +245,8 @@ class Commanding(Shelving):
     def clicked(self, event: Offers.Clicked) -> None:
         self.box.put(event.offer.text)
         self.set_focus(self.box)
+
+
+def _file(typed: str) -> str:
+    """A path as an owner types it; `~` is home."""
+    return str(Path(typed).expanduser())

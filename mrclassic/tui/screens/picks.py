@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.cells import cell_len
-from textual import events, on, work
+from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
@@ -19,13 +19,16 @@ from textual.widget import Widget
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from mrclassic.tui.keys import bindings, keys_of, shown
+from mrclassic.tui.keys import bindings
 from mrclassic.tui.review import KINDS, QUEUES, Review, Sheet, Shelf
 from mrclassic.tui.screens.flow import LOST
 from mrclassic.tui.screens.rating import stars
 from mrclassic.tui.visible import visible
 from mrclassic.tui.widgets.answer_box import AnswerBox
 from mrclassic.tui.widgets.bubble import Bubble
+from mrclassic.tui.widgets.hints import Hints
+from mrclassic.tui.widgets.shown_answer import ShownAnswer
+from mrclassic.tui.widgets.tabs import Tabs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,13 +41,6 @@ EMPTY = {
     "done": "Nothing is picked yet. What you pick in the chat can be looked at, and changed, here.",
     "discarded": "Nothing was skipped or taken out.",
 }
-HINTS = {
-    "pending": ("choose", "own", "discard", "flag", "open"),
-    "draft": ("choose", "edit", "own", "discard", "restore", "open"),
-    "done": ("choose", "edit", "own", "discard", "flag", "open"),
-    "discarded": ("restore", "choose", "own", "open"),
-}
-WORDS = {"choose": "choose", "restore": "bring back"}
 
 
 @dataclass(frozen=True)
@@ -53,11 +49,14 @@ class Left:
 
     changed: frozenset[int]
     opened: int | None = None
+    book: bool = False
+    """To the page of the book."""
 
 
 class Picks(Screen[Left]):
     """Up and down choose a question, left and right a queue; digits choose anew; Escape leaves."""
 
+    PLACE = "picks"
     BINDINGS: ClassVar = bindings("picks")
     AUTO_FOCUS = "#picks--list"
     HORIZONTAL_BREAKPOINTS = [(0, "-slim"), (80, "-medium")]  # noqa: RUF012 - as Textual declares it
@@ -73,16 +72,18 @@ class Picks(Screen[Left]):
         self.sheet: Sheet | None = None
         """What is on the page."""
         self.box = AnswerBox(moved)
+        self.tabs = Tabs(id="picks--tabs")
+        self.hints = Hints(moved)
 
     def compose(self) -> ComposeResult:
-        yield Static(id="picks--queues", markup=False)
+        yield self.tabs
         with Horizontal(id="picks"):
             yield OptionList(id="picks--list", markup=False)
             with Vertical(id="picks--side"):
                 yield VerticalScroll(id="picks--page", can_focus=False)
                 yield self.box
         yield Static(id="picks--why", markup=False)
-        yield Static(id="picks--hints", markup=False)
+        yield self.hints
 
     def on_mount(self) -> None:
         self.box.display = False
@@ -224,8 +225,16 @@ class Picks(Screen[Left]):
         """The next queue, or the one before."""
         names = list(QUEUES)
         at = names.index(self.shelf.queue) if self.shelf else 0
-        self._close_box()
-        self.fill(names[(at + way) % len(names)])
+        self.action_show_tab(names[(at + way) % len(names)])
+
+    def action_show_tab(self, name: str) -> None:
+        """A queue; or the book."""
+        if self.box.display:
+            return  # what is being typed would be lost
+        if name == "book":
+            self.dismiss(Left(frozenset(self._changed), book=True))
+        else:
+            self.fill(name)
 
     def action_page(self, way: int) -> None:
         """Scroll the page, wherever the focus is."""
@@ -266,30 +275,21 @@ class Picks(Screen[Left]):
 
     # The lines above and below
 
-    def on_resize(self, event: events.Resize) -> None:
-        self._paint_lines()
+    @on(ShownAnswer.Clicked)
+    def clicked(self, event: ShownAnswer.Clicked) -> None:
+        """A click on an answer chooses it."""
+        if event.number:
+            self.action_choose(event.number)
 
     def _paint_lines(self) -> None:
         if self.shelf is None:
             return
-        tabs = Content("  ")
-        for queue, title in QUEUES.items():
-            here = queue == self.shelf.queue
-            style = "bold $accent" if here else "$foreground 60%"
-            tabs = Content.assemble(tabs, (f"{title} {self.shelf.counts[queue]:,}", style), "   ")
-        self.query_one("#picks--queues", Static).update(tabs)
+        tabs: dict[str, tuple[str, int | None]] = {
+            queue: (title, self.shelf.counts[queue]) for queue, title in QUEUES.items()
+        }
+        self.tabs.show({**tabs, "book": ("Book", None)}, self.shelf.queue)
         self.query_one("#picks--why", Static).update(visible(self.shelf.why))
-        parts = [(self._keys(name), WORDS.get(name, name)) for name in HINTS[self.shelf.queue]]
-        parts = [*parts, ("← →", "queue"), (shown(keys_of("picks.leave", self._moved)[0]), "leave")]
-        while len(parts) > 2 and sum(cell_len(f"{key} {word}") + 3 for key, word in parts) > self.size.width - 1:
-            parts.pop(-3)
-        line = Content("")
-        for key, word in parts:
-            line = Content.assemble(line, "   " if line else "", (f"{key} ", "$accent"), (word, "$foreground 60%"))
-        self.query_one("#picks--hints", Static).update(line)
-
-    def _keys(self, name: str) -> str:
-        return "1-9" if name == "choose" else shown(keys_of(f"picks.{name}", self._moved)[0])
+        self.hints.show(f"picks.{self.shelf.queue}")
 
 
 def _row(text: str, detail: str) -> Content:
@@ -322,21 +322,9 @@ def _widgets(sheet: Sheet) -> list[Widget]:
     facts += [f"rated {stars(round(sheet.rating))}"] if sheet.rating is not None else []
     found += [asked, Static(" · ".join(facts), classes="picks--facts", markup=False)]
     picked = sheet.kind == "candidate"
-    found += [_candidate(str(each.shown), each.text, each.mark, each.chosen and picked) for each in sheet.candidates]
+    found += [ShownAnswer(str(each.shown), each.text, each.mark, each.chosen and picked) for each in sheet.candidates]
     if sheet.kind in ("typed", "edited"):
-        found.append(_candidate("✎", sheet.reply, KINDS[sheet.kind], chosen=True))
+        found.append(ShownAnswer("✎", sheet.reply, KINDS[sheet.kind], chosen=True))
     for text in sheet.earlier:
-        found.append(_candidate("·", text, "chosen before", chosen=False, dim=True))
+        found.append(ShownAnswer("·", text, "chosen before", chosen=False, dim=True))
     return found
-
-
-def _candidate(digit: str, text: str, mark: str, chosen: bool, dim: bool = False) -> Widget:
-    words = visible(text.strip()) or "(says nothing)"
-    row = Horizontal(
-        Static(digit, classes="picks--digit", markup=False),
-        Static(Content.assemble(words, "  " if mark else "", (mark, "$accent italic")), markup=False),
-        classes="picks--candidate",
-    )
-    row.set_class(chosen, "-chosen")
-    row.set_class(dim, "-dim")
-    return row

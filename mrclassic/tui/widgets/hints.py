@@ -11,6 +11,7 @@ from textual.widgets import Static
 
 from mrclassic.tui.keys import KEYS, keys_of, shown
 
+_ON = ("picks.next", "picks.book", "app.help")
 GROUPS = {
     "candidates": (
         "candidates.edit",
@@ -102,6 +103,42 @@ GROUPS = {
     ),
     "try": ("box.send", "skills.answer", "skills.draw", "skills.leave", "app.help"),
     "tried": ("skills.leave", "skills.next", "skills.across", "skills.answer", "skills.draw", "app.help"),
+    "picks.pending": ("picks.leave", "picks.choose_1", "picks.own", "picks.discard", "picks.flag", "picks.open", *_ON),
+    "picks.draft": (
+        "picks.leave",
+        "picks.choose_1",
+        "picks.edit",
+        "picks.own",
+        "picks.discard",
+        "picks.restore",
+        "picks.open",
+        *_ON,
+    ),
+    "picks.done": (
+        "picks.leave",
+        "picks.choose_1",
+        "picks.edit",
+        "picks.own",
+        "picks.discard",
+        "picks.flag",
+        "picks.open",
+        *_ON,
+    ),
+    "picks.discarded": ("picks.leave", "picks.restore", "picks.choose_1", "picks.own", "picks.open", *_ON),
+    "book": (
+        "book.leave",
+        "book.find",
+        "book.edit",
+        "book.add",
+        "book.retire",
+        "book.restore",
+        "book.measure",
+        "book.from",
+        "book.edit_all",
+        "book.picks",
+        "app.help",
+    ),
+    "editor": ("editor.save", "editor.leave", "editor.revert", "editor.next", "app.help"),
     "compare": (
         "compare.leave",
         "compare.first",
@@ -116,7 +153,7 @@ GROUPS = {
 }
 KEPT = ("app.help", "app.quit")
 """Shown at any width; with these two everything else can be found."""
-WORDS = {"box.leave": "back to the answers", "chat.undo": "undo"}
+WORDS = {"box.leave": "back to the answers", "chat.undo": "undo", "picks.choose_1": "choose"}
 
 
 class Hints(Static):
@@ -158,6 +195,8 @@ class Hints(Static):
         self.update(line)
 
     def _part(self, key_id: str) -> tuple[str, str, str]:
+        if key_id == "picks.choose_1":
+            return "1-9", WORDS[key_id], ""  # one of nine; a click on the answer itself chooses it
         key = next(key for key in KEYS if key.id == key_id)
         action = key.action if "." in key.action else ""
         return shown(keys_of(key_id, self._moved)[0]), self._words.get(key_id, key.hint), action
