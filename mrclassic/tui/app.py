@@ -106,7 +106,7 @@ class ClassicApp(App[int]):
 
     def action_help(self) -> None:
         self._found("helped")
-        self.push_screen(Help(self.moved, getattr(self.screen, "PLACE", "")))
+        self.push_screen(Help(self.moved, keys.place_of(self.focused, self.screen)))
 
     def action_next_theme(self) -> None:
         """The next of the app's own: lamplight, daylight, and both with high contrast."""
