@@ -32,6 +32,7 @@ from mrclassic.cli import (
     serve,
     task,
     train,
+    web,
 )
 from mrclassic.computing import prepare
 
@@ -89,6 +90,7 @@ def _register() -> None:
         night.night,
         night.report,
         serve.serve,
+        web.web,
         doctor.doctor,
     )
     for verb in verbs:

@@ -116,15 +116,18 @@ async def draw(
 
 
 def take(current: common.Session, store: Store, prompt: int, *, pick: int | None, own: str | None) -> Pick:
-    """Make the candidate shown as `pick`, or `own` words, the reply to `prompt`."""
+    """Make the candidate shown as `pick`, or `own` words, the reply to `prompt`; with both, the candidate as it reads
+    with the owner's changes."""
     from mrclassic.store import curation
 
-    if own is not None:
+    if own is not None and pick is None:
         return curation.take(store, current.home, prompt, own, "typed")
     candidates = {candidate.shown: candidate for candidate in store.candidates.for_prompt(prompt)}
     chosen = candidates.get(pick) if pick is not None else None
     if chosen is None:
         raise UsageError(f"There is no candidate {pick}; pick one from 1 to {len(candidates)}.")
+    if own is not None and own != chosen.text.strip():
+        return curation.take(store, current.home, prompt, own, "edited", candidate=chosen.id)
     if not chosen.text.strip():
         raise UsageError(f"Candidate {pick} is empty; pick another, or give your own words.")
     return curation.take(store, current.home, prompt, chosen.text, "candidate", candidate=chosen.id)

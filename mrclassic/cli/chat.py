@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,9 +17,11 @@ if TYPE_CHECKING:
     from mrclassic.mind.client import MindClient
     from mrclassic.store import Store
 
-_HELP = """Type a message. Then a number picks a candidate, and = followed by text gives your own reply.
-/again draws other candidates, /undo takes the last pick back, /rate 1 to /rate 5 says how good the conversation is,
-/new begins a new one, /quit leaves."""
+_HELP = """Type a message. Then a number picks a candidate, a number with = and text takes it as you have changed it,
+and = followed by text gives your own reply. /again draws other candidates, /skip goes on without a reply, /flag keeps
+the question for later, /undo takes the last pick back, /rate 1 to /rate 5 says how good the conversation is, /new
+begins a new one, /quit leaves."""
+_EDITED = re.compile(r"([1-9]) ?=(.*)")
 
 
 def chat(
@@ -81,6 +84,8 @@ class _Lines:
             self._command(line)
         elif line.startswith("="):
             self._take(own=asking.not_empty(line[1:], "The reply"))
+        elif self._asked is not None and (edited := _EDITED.fullmatch(line)):
+            self._take(pick=int(edited[1]), own=asking.not_empty(edited[2], "The reply"))
         elif self._asked is not None and line.isascii() and line.isdigit():
             self._take(pick=int(line))
         else:
@@ -102,6 +107,12 @@ class _Lines:
             if self._asked is None:
                 raise MrClassicError("Say something first.")
             self._draw(self._asked.prompt)
+        elif line in ("/skip", "/flag"):
+            if self._asked is None:
+                raise MrClassicError("Say something first.")
+            (curation.skip if line == "/skip" else curation.flag)(self._store, self._asked.prompt)
+            common.say("Skipped." if line == "/skip" else "Flagged for later.")
+            self._asked = None if line == "/skip" else self._asked
         elif (words := line.split())[0] == "/rate" and len(words) == 2 and words[1].isdecimal():
             if self._conversation is None:
                 raise MrClassicError("Say something first.")

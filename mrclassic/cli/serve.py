@@ -28,7 +28,7 @@ def serve(
         from mrclassic.mind.protocol import NOTHING_HATCHED
 
         raise MrClassicError(NOTHING_HATCHED)
-    listener = _listen(port)
+    listener = listen(port)
     key_file = current.home.run / "serve.token"
     key = _token(key_file)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
@@ -53,11 +53,12 @@ def serve(
         run(current.home, current.settings, Port(listener, key, ready))
 
 
-def _listen(port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+def listen(port: int, host: str = "127.0.0.1") -> socket.socket:
+    """A socket that listens on an address of this machine; 0 takes a free port. Raises `MrClassicError`."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind(("127.0.0.1", port))
+        listener.bind((host, port))
     except OSError as error:
         listener.close()
         raise MrClassicError(f"Port {port} cannot be used ({error.strerror}); choose another with --port.") from error

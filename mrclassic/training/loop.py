@@ -95,7 +95,8 @@ def run(
             report = step(state)
             due = state.step % good_every == 0
             look = aside(state) if aside is not None and due else None
-            recorder.step(report if look is None else _with(report, look))
+            seen = sentinel.history.looks[0] if look is None and aside is not None and state.step == 1 else look
+            recorder.step(report if seen is None else _with(report, seen))
             verdict = sentinel.judge(report, look)
             if skips := verdict.rule == NAN and len(state.facts.get(SKIPPED, [])) < SKIPS:
                 verdict = _skip(state, sentinel, verdict)
@@ -161,7 +162,7 @@ def _ending(verdict: Verdict, state: State, sentinel: Sentinel, aside: Aside | N
 
 
 def _with(report: StepReport, look: Look) -> StepReport:
-    """The report with what was found by looking aside, for the curves."""
+    """The report with what was found by looking aside, for the curves: by the first update, before it."""
     found = {"look/held_out": look.held_out, "look/book": look.book}
     return replace(report, metrics={**report.metrics, **{key: right / n for key, (right, n) in found.items() if n}})
 

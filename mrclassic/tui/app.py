@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import App
 
 from mrclassic.errors import MrClassicError
-from mrclassic.tui import keys
+from mrclassic.tui import garbage, keys
 from mrclassic.tui.desk import Desk
 from mrclassic.tui.palette import Everything
 from mrclassic.tui.screens.chat import ChatScreen
@@ -106,7 +106,7 @@ class ClassicApp(App[int]):
 
     def action_help(self) -> None:
         self._found("helped")
-        self.push_screen(Help(self.moved, getattr(self.screen, "PLACE", "")))
+        self.push_screen(Help(self.moved, keys.place_of(self.focused, self.screen)))
 
     def action_next_theme(self) -> None:
         """The next of the app's own: lamplight, daylight, and both with high contrast."""
@@ -125,6 +125,8 @@ class ClassicApp(App[int]):
 
 def run(home: Home, settings: Settings) -> int:
     """Open the app on a home; returns the exit code. Raises `MrClassicError` if the store cannot be opened."""
+    garbage.wait()
+    garbage.let_lines_go()
     teach_alt_enter()
     app = ClassicApp(home, settings)
     code = app.run()

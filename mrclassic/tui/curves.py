@@ -27,6 +27,8 @@ class Kind:
 
     title: str
     names: tuple[str, ...]
+    share: bool = False
+    """Whether it is said in per cent."""
 
 
 KINDS = (
@@ -36,6 +38,9 @@ KINDS = (
     Kind("length in tokens", ("completions/mean_length",)),
     Kind("KL to the start", ("kl",)),
     Kind("entropy", ("entropy",)),
+    # Looked at every so many updates only, beside what is practised (see `training.aside`).
+    Kind("held-out items right", ("look/held_out",), share=True),
+    Kind("of the book by heart", ("look/book",), share=True),
 )
 
 
@@ -68,13 +73,13 @@ class Thinned:
         """The mean of what has come since the last point, if anything has."""
         return (sum(self._gathered) / len(self._gathered),) if self._gathered else ()
 
-    def curve(self, title: str) -> Curve | None:
-        """The curve so far; None while there is no line to draw."""
+    def curve(self, title: str, share: bool = False) -> Curve | None:
+        """The curve so far, its newest value in per cent where it is a `share`; None while there is no line to draw."""
         points = [*self.points, *((self._last, value) for value in self.rest)]
         if len(points) < 2:
             return None
         steps, values = zip(*points, strict=True)
-        return Curve(title, steps, values, f"{values[-1]:.3g}")
+        return Curve(title, steps, values, f"{values[-1]:.0%}" if share else f"{values[-1]:.3g}")
 
 
 class Gathered:
@@ -95,7 +100,9 @@ class Gathered:
     @property
     def curves(self) -> tuple[Curve, ...]:
         """Those that there is something of; the loss only where there is no reward."""
-        found = {kind.title: curve for kind, each in self._curves.items() if (curve := each.curve(kind.title))}
+        found = {
+            kind.title: curve for kind, each in self._curves.items() if (curve := each.curve(kind.title, kind.share))
+        }
         if "reward" in found:
             found.pop("loss", None)
         return tuple(found.values())

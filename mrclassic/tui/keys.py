@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from textual.binding import Binding, BindingType
+from textual.dom import DOMNode
 
 from mrclassic.errors import UsageError
 
@@ -217,6 +218,13 @@ def bindings(place: str) -> list[BindingType]:
     ]
 
 
+def place_of(focused: DOMNode | None, screen: DOMNode) -> str:
+    """The place whose keys work where the focus is; empty where there is none."""
+    nodes = [screen] if focused is None else [node for node in focused.ancestors_with_self if isinstance(node, DOMNode)]
+    named = (each.id for node in nodes for each in node.BINDINGS if isinstance(each, Binding) and each.id)
+    return next((place for key_id in named if (place := key_id.partition(".")[0]) in PLACES), "")
+
+
 def keys_of(key_id: str, moved: Mapping[str, str]) -> list[str]:
     """The keys that reach a command, the owner's own ones where the settings name them."""
     default = next(key.keys for key in KEYS if key.id == key_id)
@@ -274,4 +282,16 @@ def check(moved: Mapping[str, str]) -> list[str]:
                         f"The key {shown(name)} is given to {taken[name]} and to {key.id}; one of them is lost."
                     )
                 taken[name] = key.id
-    return said
+    return said + _hidden(moved)
+
+
+def _hidden(moved: Mapping[str, str]) -> list[str]:
+    """What works everywhere, and no longer does in the places where a key of it was moved to."""
+    everywhere = {name: key.id for key in KEYS if key.place in ("app", "chat") for name in keys_of(key.id, moved)}
+    elsewhere = [key for key in KEYS if key.id in moved and key.place not in ("app", "chat")]
+    return [
+        f"The key {shown(name)}, given to {key.id}, does not reach {everywhere[name]} there."
+        for key in elsewhere
+        for name in keys_of(key.id, moved)
+        if name in everywhere and name not in key.keys.split(",")
+    ]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from mrclassic.errors import MrClassicError
 from mrclassic.mind.protocol import CONTEXT_EXCEEDED, MindError
+from mrclassic.tui import garbage
 from mrclassic.tui.draw import Draw, again
 
 if TYPE_CHECKING:
@@ -144,11 +145,19 @@ class MindLink:
             await _in_the_background(process.bring_up, self._home, self._settings.device)
             if not self.ready:
                 self._become(READY)
+                if self._client is None:
+                    await self._connect()
+                    garbage.set_aside()  # what talks to the mind is loaded now
 
     async def _connect(self) -> MindClient:
         if self._client is None:
-            # The HTTP library takes a tenth of a second to import: not on the screen's thread.
-            await asyncio.to_thread(importlib.import_module, "httpx")
+            # The HTTP library and what it loads when first asked take a tenth of a second: not on the screen's thread.
+            for name in (
+                "httpx",
+                "httpcore",
+                "anyio._backends._asyncio",
+            ):
+                await asyncio.to_thread(importlib.import_module, name)
             client = await asyncio.to_thread(importlib.import_module, "mrclassic.mind.client")
             self._client = client.MindClient(self._home, self._settings.device)
         return self._client

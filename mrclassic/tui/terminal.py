@@ -5,6 +5,9 @@ be sent where a new line was meant. Its table of escape sequences is told to rea
 
 Going away: once a terminal is closed, writing to it is an error. It would end the thread that writes for Textual, and
 the app, waiting for room in that thread's queue, would never end (and keep its home's files open).
+
+In a browser (`mrclassic web`) a closed tab comes as a request to quit that Textual obeys at once, without the app's own
+goodbye; and where the server is gone, nothing comes at all and writing is an error.
 """
 
 from __future__ import annotations
@@ -66,4 +69,34 @@ def outlasting(driver: type[Driver]) -> type[Driver]:
             if file is not None:
                 self._file = Lasting(file)
 
-    return Outlasting
+    return in_browser(Outlasting) if hasattr(driver, "on_meta") else Outlasting
+
+
+def in_browser(driver: type[Driver]) -> type[Driver]:
+    """Textual's driver for browsers, made to let the app say goodbye when its tab or the server is gone."""
+
+    class InBrowser(driver):  # type: ignore[valid-type, misc]
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self._whole: Callable[[bytes], object] = self._write  # type: ignore[has-type]
+            self._write = self._while_there
+
+        def _while_there(self, data: bytes) -> None:
+            with suppress(OSError):
+                self._whole(data)
+
+        def on_meta(self, packet_type: str, payload: dict[str, object]) -> None:
+            if packet_type == "quit":
+                self._leave()
+            else:
+                super().on_meta(packet_type, payload)
+
+        def run_input_thread(self) -> None:
+            super().run_input_thread()
+            if not self.exit_event.is_set():
+                self._leave()
+
+        def _leave(self) -> None:
+            self._app.call_later(self._app.action_quit)
+
+    return InBrowser

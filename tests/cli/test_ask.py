@@ -175,6 +175,19 @@ def test_in_a_chat_a_dash_is_a_dash(run: Run, home: Home) -> None:
     assert [entry.reply for entry in book.load(home.book)] == ["-", "Hi."]
 
 
+def test_line_by_line_an_answer_is_edited_flagged_or_skipped_as_in_the_app(run: Run, home: Home) -> None:
+    done = run("chat", "--plain", given="/skip\nHello.\n/flag\n/skip\nHello?\n2 = Good day to you.\n")
+    assert done.returncode == 0, done.stderr
+    for said in ("Say something first.", "Flagged for later.", "Skipped.", "Taken: Good day to you."):
+        assert said in done.stderr
+    with Store.open(home) as store:
+        kinds = [pick.kind for pick in reversed(store.picks.history())]
+        assert kinds == ["flag", "skip", "edited"]
+        drawn = {each.id: each.shown for each in store.candidates.for_prompt(store.picks.history()[0].prompt)}
+        assert drawn[store.picks.history()[0].candidate or 0] == 2
+    assert [(entry.turns[0].user, entry.reply) for entry in book.load(home.book)] == [("Hello?", "Good day to you.")]
+
+
 def test_a_draw_is_stored_as_it_was_drawn(run: Run, home: Home) -> None:
     """The row of a candidate in its draw goes with its seed; the number it is shown with is another matter."""
     words = ("ask", "Hello.", "-n", "5", "--temperature", "0", "--json")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import json
 import os
 import pty
 import re
@@ -132,19 +133,19 @@ class Terminal:
     _CODE = (
         "import sys\nfrom pathlib import Path\nfrom mrclassic.home import Home\n"
         "from mrclassic.settings import Settings\nfrom mrclassic.tui.app import run\n"
-        "sys.exit(run(Home(Path(sys.argv[1])), Settings()))\n"
+        "sys.exit(run(Home(Path(sys.argv[1])), Settings.model_validate_json(sys.argv[2])))\n"
     )
 
-    def __init__(self, home: Home) -> None:
-        self._home = home
+    def __init__(self, home: Home, size: tuple[int, int] = (100, 30), **settings: object) -> None:
+        self._home, self._size, self._settings = home, size, settings
         self.seen = b""
         self._closed = False
 
     def __enter__(self) -> Terminal:
         self._mine, its = pty.openpty()
-        fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+        fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", *reversed(self._size), 0, 0))
         self.child = subprocess.Popen(
-            [sys.executable, "-c", self._CODE, str(self._home.root)],
+            [sys.executable, "-c", self._CODE, str(self._home.root), json.dumps(self._settings)],
             stdin=its,
             stdout=its,
             stderr=its,

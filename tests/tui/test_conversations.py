@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+
+from textual.events import Key
 from tui.seats import Seat, seat
 
 from mrclassic.home import Home
@@ -59,3 +63,24 @@ async def test_an_empty_conversation_is_taken_up_again(home: Home) -> None:
         await here.idle()
     with Store.open(home) as store:
         assert len(store.conversations.list()) == 1
+
+
+async def test_what_is_typed_while_another_conversation_opens_goes_there(baby_home: Home) -> None:
+    """A disk may be slow, a typist quick."""
+    async with seat(baby_home) as here:
+        await here.ask("one")
+        await here.pilot.press("s")
+        await here.idle()
+        await here.type("old")
+        await here.idle()
+        slow = asyncio.ensure_future(here.app.store_thread(time.sleep, 1.0))
+        await asyncio.sleep(0.01)
+        for key in ("f3", "n", "e", "w"):  # not by the pilot, which waits for all that follows
+            here.app.post_message(Key(key, key if len(key) == 1 else None))
+            await asyncio.sleep(0.1)
+        await slow
+        await here.until(lambda: not here.history.bubbles, "the new conversation")
+        await here.idle()
+        assert here.box.text == "new"
+    with Store.open(baby_home) as store:
+        assert "old" in [store.conversations.draft(talk.id) for talk in store.conversations.list()]

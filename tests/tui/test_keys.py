@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from textual.widgets import Static
 from tui.seats import seat
 
 from mrclassic.errors import UsageError
@@ -32,6 +33,10 @@ def test_an_unknown_id_names_the_nearest() -> None:
 
 def test_a_conflict_is_said() -> None:
     assert "candidates.edit" in keys.check({"candidates.redraw": "e"})[0]
+    assert keys.check({"candidates.redraw": "f7"}) == [
+        "The key F7, given to candidates.redraw, does not reach chat.nights there."
+    ]
+    assert keys.check({"picks.leave": "escape,q"}) == [], "as it is by default"
 
 
 @pytest.mark.parametrize(("key", "shown"), [("ctrl+j", "Ctrl+J"), ("f10", "F10"), ("question_mark", "?"), ("e", "e")])
@@ -39,8 +44,13 @@ def test_shown(key: str, shown: str) -> None:
     assert keys.shown(key) == shown
 
 
-async def test_help_lists_the_keys_and_closes(home: Home) -> None:
+async def test_help_lists_the_keys_of_the_focus_first_and_closes(home: Home) -> None:
     async with seat(home) as here:
+        for key, title in (("f1", "In the answer box"), ("f2", ""), ("f1", "In the list of conversations")):
+            await here.pilot.press(key)
+            if title:
+                assert str(here.app.screen.query(".help--title").first(Static).content) == title
+                await here.pilot.press("escape")
         await here.pilot.press("f1")
         assert here.app.screen.query("#help")
         await here.pilot.press("escape")

@@ -52,7 +52,8 @@ def advance(store: Store, run: int, first: int, last: int) -> None:
         for step in range(first, last + 1):
             numbers = {"reward": step / 40, "kl": 0.1 * step, "frac_reward_zero_std": 0.5, "entropy": 1.0}
             times = {"seconds/rollout": 2.0, "seconds/update": 4.0, "completions/mean_length": 9.0}
-            store.runs.step(run, step, {**numbers, **times})
+            looks = {} if step % 5 else {"look/held_out": 0.5 + step / 100, "look/book": 1.0}
+            store.runs.step(run, step, {**numbers, **times, **looks})
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=2000))
@@ -81,7 +82,8 @@ def test_what_is_read_of_a_night(home: Home) -> None:
         assert seen.device == f"The night has the device (process {os.getpid()})."
         assert "No service runs" in seen.service
         titles = ["reward", "groups scored alike", "length in tokens", "KL to the start", "entropy"]
-        assert [curve.title for curve in seen.curves] == titles
+        assert [curve.title for curve in seen.curves] == [*titles, "held-out items right", "of the book by heart"]
+        assert (seen.curves[-2].steps, seen.curves[-2].note) == ((5.0, 10.0), "60%")
         assert seen.plan == PLAN.lines()
         store.runs.alarm(run, 10, "length", "warn", "Answers \x1b[31mgrow.")
         store.runs.sample(run, 10, "1 + 1", "2", 1.0, {"rewards": {"correct": 1.0, "judge": None}, "answer": "2"})
@@ -147,7 +149,7 @@ async def test_the_page_follows_a_night_that_runs(home: Home, size: tuple[int, i
             await here.pilot.press("f7")
             screen = await now(here, "update 10 of 40")
             assert not here.screen.mind.ready, "who looks at a night does not end it"
-            await here.until(lambda: len(screen.query(Picture)) == 5, "the curves")
+            await here.until(lambda: len(screen.query(Picture)) == 7, "the curves")
             advance(store, run, 11, 14)
             await now(here, "update 14 of 40")
             reward = screen.query(Picture).first()

@@ -18,6 +18,7 @@ from textual.widgets import TextArea
 from textual.worker import WorkerCancelled, WorkerFailed
 
 from mrclassic import lease
+from mrclassic.tui import garbage
 from mrclassic.tui.keys import bindings
 from mrclassic.tui.lesson import Lessons
 from mrclassic.tui.mind_link import READY
@@ -46,6 +47,8 @@ DRAFT_EVERY = 0.5
 """Seconds between two savings of what is being typed: this much can be lost in a crash."""
 STANDING_EVERY = 3.0
 """Seconds between two looks at what other processes may have changed: checkpoint, night, conversations."""
+QUIET = 4.0
+"""Seconds without a key after which there is time for other things."""
 
 LIST_FROM = 80
 """Columns from which the list of conversations is shown without being asked for."""
@@ -137,6 +140,8 @@ class ChatScreen(Commanding):
             checkpoint=standing.checkpoint, waiting=standing.waiting, night=standing.night, book=standing.trouble
         )
         self.list_shown(standing.entries)
+        if self._quiet() > QUIET:
+            garbage.tidy()
         await self._remember()
         if self.lessons.due(standing.waiting, self._quiet()):
             self.give_lesson(standing.waiting)
@@ -313,8 +318,10 @@ class ChatScreen(Commanding):
         await super().switch(find)
 
     def happened(self, what: str) -> None:
-        if what == "opened" and self.desk.memory is not None:
-            self.tour.go(self.desk.memory.tour)
+        if what == "opened":
+            garbage.set_aside()
+            if self.desk.memory is not None:
+                self.tour.go(self.desk.memory.tour)
         self.tour.done(what)
 
     def tallied(self) -> None:

@@ -59,7 +59,7 @@ class Flow(Saying):
         self.draft_changed = False
         self.picked = False
         """Whether something was picked in this session and not taken back."""
-        self._sending = False
+        self._sending = self._switching = False
         self._editing: Piece | None = None
         self._aside = ""
         """A message that an undo overtook; it comes back to the box after the next pick."""
@@ -113,15 +113,19 @@ class Flow(Saying):
         self.look()
 
     async def switch(self, find: Callable[[], View]) -> None:
-        """Put another conversation on the desk."""
+        """Put another conversation on the desk; what is typed meanwhile goes there."""
         self.workers.cancel_group(self, "draw")
-        await self.keep_draft()
+        left, self._switching = self.box.text, True
+        self.box.put("")
         try:
-            view = await self.thread(find)
+            await self.keep_draft(left)
+            await self.show(await self.thread(find), keep=True)
         except LOST as error:
+            self._give_back(left)
             self.complain("The conversation could not be opened", error)
             return
-        await self.show(view)
+        finally:
+            self._switching = False
         self.look()
 
     async def show(self, view: View, keep: bool = False) -> None:
@@ -172,7 +176,7 @@ class Flow(Saying):
                 self._settle(editing.text, "candidate", editing)
             else:
                 self._settle(text.strip(), "edited" if editing else "typed", editing)
-        elif self._sending or not self.opened:
+        elif self._sending or self._switching or not self.opened:
             self.say("One moment: still storing. Press Enter again.", timeout=2)
             self._give_back(text)
         else:
@@ -374,15 +378,18 @@ class Flow(Saying):
 
     # Drafts and troubles
 
-    async def keep_draft(self) -> None:
-        """Store what is typed and not sent, if it has changed."""
+    async def keep_draft(self, left: str | None = None) -> None:
+        """Store what is typed and not sent, if it has changed; `left`: what was, in a conversation that is left."""
         if not self.draft_changed or not self.opened or self._sending or self.box.handed_over:
+            return
+        if self._switching and left is None:
             return
         self.draft_changed = False
         try:
-            await self.thread(self.desk.save_draft, self.box.text)
+            await self.thread(self.desk.save_draft, self.box.text if left is None else left)
         except LOST as error:
             self.draft_changed = True
+            self._give_back(left or self.box.text)
             self.complain("What you are typing could not be saved", error)
         self.conversation = self.desk.conversation
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -15,13 +16,16 @@ from mrclassic.tui.keys import bindings
 from mrclassic.tui.widgets.candidate_card import CandidateCard
 
 REPAINTS_PER_SECOND = 8
-"""Fast enough to read along, slow enough that five streams leave the processor to the model."""
+"""Of each card: fast enough to read along, slow enough that five streams leave the processor to the model."""
+TURNS = 5
+"""Cards are repainted in turn, so that a key waits for one of them and not for all; more cards have longer turns."""
 
 SIDE_BY_SIDE = 110
 """Columns from which five cards stand side by side; narrower, each would hold three words a row."""
 
-STEP = 3
-"""Rows by which cards side by side grow together."""
+STEP, AHEAD = 3, 1.5
+"""Cards side by side grow together by so many rows at least, and while they are written by half as much again: the
+screen is laid out anew each time."""
 
 
 class Candidates(Vertical, can_focus=True):
@@ -48,6 +52,9 @@ class Candidates(Vertical, can_focus=True):
         self._table = Container(*self._cards, id="cards")
         self._columns = 0
         self._rows = 0
+        self._even_done = False
+        """Whether the cards were made even for answers that are complete."""
+        self._next = 0
 
     def compose(self) -> ComposeResult:
         yield self._head
@@ -55,7 +62,7 @@ class Candidates(Vertical, can_focus=True):
 
     def on_mount(self) -> None:
         self.display = False
-        self.set_interval(1 / REPAINTS_PER_SECOND, self.repaint_cards)
+        self.set_interval(1 / REPAINTS_PER_SECOND / TURNS, self._turn)
 
     @property
     def chosen(self) -> Piece | None:
@@ -93,12 +100,21 @@ class Candidates(Vertical, can_focus=True):
         self.draw = None
         self.display = False
 
+    def _turn(self) -> None:
+        """Bring the next card up to date."""
+        if self.draw is not None and self.display:
+            self._next += 1
+            self._repaint(self._pairs()[self._next % len(self.draw.pieces)])
+
     def repaint_cards(self) -> None:
-        """Bring the cards up to date with the draw."""
-        if self.draw is None or not self.display:
-            return
-        grown = [card.paint(piece, self.draw.same_as(piece), self.details) for card, piece in self._pairs()]
-        if any(grown) or not self._rows:
+        """Bring all cards up to date with the draw."""
+        if self.draw is not None and self.display:
+            self._repaint(*self._pairs())
+
+    def _repaint(self, *pairs: tuple[CandidateCard, Piece]) -> None:
+        assert self.draw is not None
+        grown = [card.paint(piece, self.draw.same_as(piece), self.details) for card, piece in pairs]
+        if any(grown) or not self._rows or self.draw.done != self._even_done:
             self._even()
         head = self.note or self.prefix + self._state()
         if head != str(self._head.content):
@@ -108,7 +124,12 @@ class Candidates(Vertical, can_focus=True):
         """Side by side all cards are as tall as the tallest, in steps, so that the screen is seldom laid out anew."""
         side_by_side = self.app.size.width >= SIDE_BY_SIDE
         tallest = max((card.rows for card, _ in self._pairs()), default=1)
-        rows = max(3, -(-tallest // STEP) * STEP) if side_by_side else -1
+        done = self.draw is not None and self.draw.done
+        room = tallest if done or tallest <= STEP else math.ceil(tallest * AHEAD)
+        rows = max(STEP, -(-room // STEP) * STEP) if side_by_side else -1
+        if side_by_side and not done and tallest <= self._rows:
+            rows = self._rows
+        self._even_done = done
         if rows != self._rows:
             self._rows = rows
             self._table.styles.height = rows + 2 if side_by_side else "auto"

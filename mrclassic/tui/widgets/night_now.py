@@ -101,7 +101,12 @@ class NightNow(VerticalScroll, can_focus=True):
     def _put(self, part: str, content: Content) -> None:
         widget = self.query_one(f"#now--{part}", Static)
         if widget.content != content:
-            widget.update(content)
+            # A new layout of the page costs more than all else, so only where more or fewer lines are needed.
+            width, rules = widget.content_size.width, widget.styles.get_rules()
+            before = widget.visual.get_height(rules, width) if width else 0
+            widget.update(content, layout=False)
+            if not width or widget.visual.get_height(rules, width) != before:
+                widget.refresh(layout=True)
         widget.display = bool(content)
 
 

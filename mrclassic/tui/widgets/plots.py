@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import sys
 from typing import TYPE_CHECKING
 
 from textual.widget import Widget
+
+from mrclassic.tui import garbage
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -20,7 +23,9 @@ _TICKS = 3
 
 async def ready() -> None:
     """Load what draws, not on the screen's thread."""
-    await asyncio.to_thread(importlib.import_module, "textual_plot")
+    if "textual_plot" not in sys.modules:
+        await asyncio.to_thread(importlib.import_module, "textual_plot")
+        garbage.set_aside()
 
 
 class Picture(Widget):
