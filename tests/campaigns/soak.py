@@ -291,7 +291,10 @@ async def _run(scene: Scene, seconds: float, every: float, say: Callable[[str], 
             scene.mend()
             scene.look(service.pid)
             if now >= due:
-                talking = [asyncio.create_task(scene.exchange(client, store, -number))] if "mind" in fault else []
+                talking = []
+                if "mind" in fault:
+                    number += 1  # never the same question again: the later reply would rightly replace the earlier
+                    talking = [asyncio.create_task(scene.exchange(client, store, number))]
                 await asyncio.sleep(scene.rng.uniform(0, 0.3))
                 done = faults[fault]()
                 if done:
