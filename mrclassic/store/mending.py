@@ -50,15 +50,20 @@ def make_copy(database: Database) -> None:
         with closing(sqlite3.connect(draft)) as copy:
             database.backup(copy)
             copy.execute("PRAGMA journal_mode = DELETE")  # one file, without a log beside it
-        if not _whole(draft):
+            whole = _intact(copy)
+        if not whole:
             words = "it is damaged; `mrclassic data mend` restores what can be had"
             raise DamagedStoreError(f"Cannot use the database {database.path}: {words}.")
         fsync(draft)
         draft.replace(target)
         fsync(target.parent)
+    except sqlite3.OperationalError as error:  # of the copy's file: what the database says is explained already
+        with suppress(OSError):
+            _remove(draft)
+        raise StoreError(f"{draft} cannot be written ({error}); make room, or mend the disk.") from error
     except BaseException:
-        for each in (draft, *_logs(draft)):
-            each.unlink(missing_ok=True)
+        with suppress(OSError):
+            _remove(draft)
         raise
 
 
@@ -112,7 +117,17 @@ def _whole(path: Path) -> bool:
         return not path.exists()
     try:
         with closing(sqlite3.connect(path)) as database:
-            return bool(database.execute("PRAGMA integrity_check").fetchall() == [("ok",)])
+            return _intact(database)
+    except sqlite3.DatabaseError:
+        return False
+
+
+def _intact(database: sqlite3.Connection) -> bool:
+    """Raises sqlite3.OperationalError where it cannot be read for a reason of the disk's."""
+    try:
+        return bool(database.execute("PRAGMA integrity_check").fetchall() == [("ok",)])
+    except sqlite3.OperationalError:
+        raise
     except sqlite3.DatabaseError:
         return False
 

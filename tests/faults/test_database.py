@@ -148,6 +148,18 @@ def test_a_damaged_database_is_not_copied_over_the_copy(full: Home) -> None:
     assert not list(full.root.glob(".*copying*"))
 
 
+def test_a_copy_that_cannot_be_written_is_no_damage(full: Home) -> None:
+    """A disk that failed as the copy was looked through once passed for a damaged database, or for a defect of ours."""
+    with Store.open(full) as store:
+        store.copy()
+        good = mending.copy_of(full.database).read_bytes()
+        full.database.with_name(f".{full.database.name}.copying-shm").mkdir()  # where SQLite wants to write
+        with pytest.raises(StoreError, match="cannot be written") as refusal:
+            store.copy()
+    assert not isinstance(refusal.value, DamagedStoreError)
+    assert mending.copy_of(full.database).read_bytes() == good
+
+
 def test_a_database_that_became_empty_is_not_begun_anew(full: Home) -> None:
     with Store.open(full) as store:
         store.copy()
