@@ -8,7 +8,7 @@ Each of their lines is a comment to whatever reads the book (`book.py`); taking 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mrclassic import book
@@ -67,17 +67,17 @@ def without(text: str, entry: Entry) -> str:
 
 def put_away(path: Path, entry: Entry) -> bool:
     """Retire an entry of the book at `path`; returns whether it was there. Raises BookError, MrClassicError."""
-    with book.lock(path):
-        text, found = retire(book.read(path), entry)
-        if found:
-            book.write(path, text)
-    return found
+    return _changed(path, entry, retire)
 
 
 def bring_back(path: Path, entry: Entry) -> bool:
     """Bring a retired entry of the book at `path` back; returns whether it was there. Raises as `restore`."""
+    return _changed(path, entry, restore)
+
+
+def _changed(path: Path, entry: Entry, change: Callable[[str, Entry], tuple[str, bool]]) -> bool:
     with book.lock(path):
-        text, found = restore(book.read(path), entry)
+        text, found = change(book.read(path), entry)
         if found:
             book.write(path, text)
     return found

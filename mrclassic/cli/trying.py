@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -66,7 +67,7 @@ def try_(
 def _case(path: str) -> Mapping[str, Any]:
     """The options in a JSON object, so that what is private stands in no list of processes."""
     try:
-        text = common.stdin().read() if path == "-" else open(path, encoding="utf-8").read()  # noqa: PTH123, SIM115
+        text = common.stdin().read() if path == "-" else Path(path).read_text(encoding="utf-8")
         given = json.loads(text)
     except (OSError, ValueError) as error:
         raise UsageError(f"The case in {path} cannot be read: {error}.") from error
