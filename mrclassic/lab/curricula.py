@@ -21,10 +21,10 @@ from mrclassic.training.report import StepReport
 from mrclassic.training.state import State
 from mrclassic.training.suites import Suite, measure, skill, summary
 
-MARK = 0.65  # a hatched tiny begins at about 0.45
+MARK = 0.55  # a hatched tiny begins at about 0.46: the sums of three digits are then mastered by two thirds
 WANTED = 0.6  # of the answers that the control needs
 _EVERY = 5  # updates between looks
-_LOOKED, _KNOWN = 80, 100  # items of each level: of a look, and of what is known before
+_LOOKED, _KNOWN = 160, 100  # items of each level: of a look, and of what is known before
 _COMPARED = {"uniform": "every level as often as every other", "bandit": "where success is near one half"}
 _MEAN, _TAKEN, _SO_FAR = "held_out/mean", "mark/completions", "completions/so_far"
 
