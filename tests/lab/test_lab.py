@@ -64,8 +64,21 @@ def ground(home: Home) -> Iterator[Ground]:
 
 @pytest.mark.parametrize(
     "experiment",
-    [learning, healthy, drift, collapse, knights, stages, stories, growing, curricula, mixing, playing, credit]
-    + [distill],
+    [
+        learning,
+        healthy,
+        drift,
+        collapse,
+        knights,
+        stories,
+        growing,
+        curricula,
+        mixing,
+        playing,
+        credit,
+        distill,
+        stages,
+    ],
 )
 def test_every_experiment_runs_and_leaves_a_note(
     experiment: ModuleType, ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
