@@ -37,6 +37,7 @@ _ALL = (
     Entry("gate", "two hundred simulated nights: how often the gate promotes by chance, or misses a loss", 1, 1),
     Entry("lessons", "fifty new answers in ten lessons, beside the same by single-example updates", 60, 3),
     Entry("knights", "knights and knaves, two people to six: worked answers by stages, then rewards", 15, 1),
+    Entry("stages", "knights and knaves by stages of success, against all sizes at once, at equal tokens", 10, 3),
     Entry(
         "curricula", "what to practise next: answers that a curriculum needs to a fixed score, against all alike", 60, 3
     ),

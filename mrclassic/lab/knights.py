@@ -16,6 +16,7 @@ from mrclassic.lab.ground import Ground
 from mrclassic.lab.methods import imitate, practise
 from mrclassic.lab.run import train
 from mrclassic.model.policy import Policy
+from mrclassic.model.shapes import Shape
 from mrclassic.tasks.base import Item, keyed
 from mrclassic.training.hatch import texts
 from mrclassic.training.sentinel import REINFORCED
@@ -33,21 +34,30 @@ _REWARDS = {
 
 def arms(ground: Ground, options: Options) -> list[Arm]:
     """Three rewards from the same beginning."""
-    ground.choose([f"knights:{people}" for people in ([options.level] if options.level else _PEOPLE)], options.items)
+    choose(ground, [options.level] if options.level else _PEOPLE, options.items)
+    return [_paid(ground, reward, words, options) for reward, words in _REWARDS.items()]
+
+
+def choose(ground: Ground, people: Sequence[str], items: int) -> None:
+    """Practise and measure puzzles of so many `people`, with a policy into whose context they fit with their working:
+    the one there is, or fresh weights of its shape. Raises MrClassicError where neither is large enough."""
+    ground.choose([f"knights:{count}" for count in people], items)
     if not _fit(ground):
-        # Tokenizers are learned with the weights: another one means beginning anew.
-        shown = [item for level in ground.levels for item in _shown(ground, level, _READ)]
-        lines = [text for item in shown for text in (item.question, item.trace)]
-        ground.policy = Policy.fresh(
-            ground.policy.shape, [*texts(ground.work.entries), *lines], device=str(ground.work.device)
-        )
+        ground.policy = fresh(ground, ground.policy.shape)
         ground.remarks.append("Begun from fresh weights of the same shape, with a tokenizer that has read puzzles.")
     if not _fit(ground):
         raise MrClassicError(
             f"These puzzles and their working do not fit into {ground.policy.shape.context} tokens; give a lower "
             "--level, or hatch a larger model with `mrclassic hatch --size small`."
         )
-    return [_paid(ground, reward, words, options) for reward, words in _REWARDS.items()]
+
+
+def fresh(ground: Ground, shape: Shape, seed: int = 0) -> Policy:
+    """New weights, and a tokenizer that has read the ground's puzzles: tokenizers are learned with the weights, another
+    one means beginning anew."""
+    shown = [item for level in ground.levels for item in _shown(ground, level, _READ)]
+    lines = [text for item in shown for text in (item.question, item.trace)]
+    return Policy.fresh(shape, [*texts(ground.work.entries), *lines], seed, str(ground.work.device))
 
 
 def _paid(ground: Ground, reward: str, words: str, options: Options) -> Arm:

@@ -132,7 +132,7 @@ def learn(
         bench = Bench(work, parent, items=ITEMS, rotation=run, practised=False, asked=arms)
         recorder = StoreRecorder(work.store, run, work.folder(run), watch, work.say)
         state = distill.start(parent.policy, own, work.dtype, work.moments(parent.row), order.fit)
-        skills = memories(parent.policy, seed=own.seed)
+        skills = memories(parent.policy, own.seed, bench.remembered)
         if recorder.attach(state, resume=resume is not None):
             work.say(f"Going on from update {state.step} of {total}.")
         planned(total, state.step)

@@ -188,7 +188,7 @@ def learn(
         recorder = StoreRecorder(work.store, run, work.folder(run), watch, work.say)
         own = order.documents
         state = documents.start(parent.policy, own, work.dtype, work.moments(parent.row), order.fit)
-        skills = memories(parent.policy, seed=own.seed)
+        skills = memories(parent.policy, own.seed, bench.remembered)
         if recorder.attach(state, resume=resume is not None):
             work.say(f"Going on from update {state.step} of {total}.")
         planned(total, state.step)

@@ -31,6 +31,7 @@ from mrclassic.night.guarding import GUARDS, OTHER_TEXT, OWN_TEXT, PICKS
 from mrclassic.night.report import Change
 from mrclassic.night.workplace import Parent, Workplace
 from mrclassic.store import Checkpoint, Recall
+from mrclassic.tasks import arithmetic
 from mrclassic.tasks.arms import Arms
 from mrclassic.training.state import State
 from mrclassic.training.suites import PHRASINGS, TALK, Suite, SuiteResult, recall, recall_in_talk, skill, summary
@@ -116,6 +117,16 @@ class Bench:
     def mastered(self) -> tuple[str, ...]:
         """The levels that are guarded rather than practised for gain."""
         return tuple(name for name, score in self.success.items() if score >= MASTERED)
+
+    @property
+    def remembered(self) -> Arms:
+        """The levels whose right answers a supervised run replays: sums, and of what is practised or guarded whatever
+        the parent can do some of."""
+        some = [name for name, result in self.before.items() if result.score > 0]
+        every = dict.fromkeys(self.arms.names, self.arms)
+        every |= guarding.arms(self.work, [name for name in self.earned if name in some and name not in every])
+        sums = Arms([(arithmetic, None)])
+        return sums.joined([arms.only([name]) for name, arms in every.items() if name in some])
 
     @property
     def judging_seconds(self) -> float:

@@ -9,7 +9,7 @@ and taste, whatever was said since.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mrclassic.choices import Choice
 from mrclassic.errors import MrClassicError, Refused
@@ -20,6 +20,7 @@ from mrclassic.night.practised import words
 from mrclassic.night.workplace import Workplace
 from mrclassic.store import tasting
 from mrclassic.tasks import conversation
+from mrclassic.titles import title
 from mrclassic.training import dpo, rated
 from mrclassic.training.journal import digest
 from mrclassic.training.rated import Rated
@@ -29,7 +30,6 @@ from mrclassic.training.taste import keeping
 DPO, RATED, TASTE = "dpo", "td", "taste"
 STAGES = (DPO, RATED, TASTE)  # in the order of a night
 HELD = 20  # picks that are held out: with fewer nothing would show whether it was of use
-_TITLES: Mapping[str, str] = {DPO: "picks (dpo)", RATED: "rated conversations (td)", TASTE: "taste"}
 _KEYS: Mapping[str, str] = {DPO: "dpo", RATED: "ratings", TASTE: "practice"}
 
 
@@ -67,7 +67,12 @@ class Opinions:
     @property
     def lines(self) -> tuple[str, ...]:
         """Which stages there are not, and why."""
-        return tuple(f"{_TITLES[name]}: off. {why}" for name, why in self.off.items())
+        return tuple(f"{title(name)}: off. {why}" for name, why in self.off.items())
+
+    def without(self, name: str, why: str) -> Opinions:
+        """The same without a stage."""
+        shares = {each: share for each, share in self.shares.items() if each != name}
+        return replace(self, shares=shares, off={**self.off, name: why})
 
 
 def gather(work: Workplace, marks: Marks | None = None) -> Opinions:

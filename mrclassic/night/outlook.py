@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from mrclassic.night.judging import MASTERED
 from mrclassic.settings import Settings
+from mrclassic.titles import title
 
 
-def outlook(settings: Settings, scores: Mapping[str, float], waiting: int) -> tuple[str, ...]:
+def outlook(
+    settings: Settings, scores: Mapping[str, float], waiting: int, said: Mapping[str, float] = MappingProxyType({})
+) -> tuple[str, ...]:
     """Sentences about the next night: `scores` are what the model in use can do of each level that is practised,
-    `waiting` how many entries of the book it does not know."""
+    `waiting` how many entries of the book it does not know, `said` the shares of the stages that learn from what the
+    owner said."""
     own = settings.night
     lines = [
         f"The next night begins at {own.start} ({own.days}) and has {own.minutes:g} minutes."
@@ -19,6 +24,9 @@ def outlook(settings: Settings, scores: Mapping[str, float], waiting: int) -> tu
     ]
     if waiting:
         lines.append(f"It begins with the book: {waiting} {'entry waits' if waiting == 1 else 'entries wait'}.")
+    if said:
+        shown = ", ".join(f"{title(name)} ({share:.0%} of the time)" for name, share in said.items())
+        lines.append(f"It learns from what you said: {shown}.")
     open_ = {name: score for name, score in scores.items() if score < MASTERED}
     done = [name for name in scores if name not in open_]
     if open_:

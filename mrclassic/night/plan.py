@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mrclassic.titles import title
+
+_WORTH_TELLING = 6.0  # seconds
+
 
 @dataclass(frozen=True)
 class PlannedStage:
@@ -34,12 +38,14 @@ class PlannedStage:
         if self.epochs is not None:
             parts.append(f"{self.epochs:.1f} times the whole book")
         parts += [f"{self.steps * self.completions:,} in all", f"{_count(self.tokens)} tokens"]
-        return f"{self.name}: {', '.join(parts)}, about {self.minutes:.1f} min at {self.seconds_each:.2f} s an update."
+        time = f"about {self.minutes:.1f} min at {self.seconds_each:.2f} s an update"
+        return f"{title(self.name)}: {', '.join(parts)}, {time}."
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`measuring` is the time, in seconds, for the measurements before and after; `price` of an hour, 0 for none; `off`
+    """`measuring` is the time, in seconds, for the measurements before and after, `pacing` what it took to find out how
+    long an update takes; `price` of an hour, 0 for none; `off`
     why something of what the owner said is not learned from, `marks` what the rest is (see `opinions.Marks`)."""
 
     minutes: float
@@ -52,11 +58,12 @@ class Plan:
     price: float = 0.0
     off: tuple[str, ...] = ()
     marks: Mapping[str, Any] = field(default_factory=dict)
+    pacing: float = 0.0
 
     @property
     def expected(self) -> float:
         """Minutes that all of it takes."""
-        return sum(stage.minutes for stage in self.stages) + self.measuring / 60
+        return sum(stage.minutes for stage in self.stages) + (self.measuring + self.pacing) / 60
 
     def lines(self) -> tuple[str, ...]:
         """The plan in words, with the tables of what its stages take of the memory."""
@@ -73,7 +80,8 @@ class Plan:
             lines.append("Measuring alone takes longer than the night: there is no time left to practise.")
         elif not self.stages:
             lines.append("Nothing waits and everything it practises is mastered: there is nothing to gain tonight.")
-        lines.append(f"Measuring before and after: about {self.measuring / 60:.1f} min of {self.minutes:g}.")
+        pacing = f", and {self.pacing / 60:.1f} to find its pace" if self.pacing >= _WORTH_TELLING else ""
+        lines.append(f"Measuring before and after: about {self.measuring / 60:.1f} min of {self.minutes:g}{pacing}.")
         if self.stages:
             tokens = sum(stage.tokens for stage in self.stages)
             cost = f", which costs about {self.expected / 60 * self.price:.2f}" if self.price else ""

@@ -10,18 +10,21 @@ from mrclassic import heartbeat
 from mrclassic.errors import MrClassicError, Postponed
 from mrclassic.night import drill, pleasing, practice, study
 from mrclassic.night.means import Means
+from mrclassic.night.opinions import Opinions
 from mrclassic.night.plan import Plan, PlannedStage
 from mrclassic.night.workplace import Workplace
+from mrclassic.titles import title
 from mrclassic.training import book
 
 _TRIALS = 4  # updates that the speed of the book stage is measured on
 _RESERVE = 0.9  # of the time: a machine does not keep its pace all night
+_TRYING = 0.1  # of a stage's time, to find its pace; one update at least
 _SMALLEST = 5.0  # seconds of practice, however short the night
 
 
-def memory(work: Workplace) -> tuple[str, ...]:
-    """The tables of the night's stages, before a model is loaded; raises Postponed where one does not fit now (other
-    programs may leave room later)."""
+def memory(work: Workplace, opinions: Opinions) -> tuple[tuple[str, ...], Opinions]:
+    """The tables of the night's stages, before what is trained is loaded; raises Postponed where one does not fit now
+    (other programs may leave room later). Of what the owner said only those stages are left that fit."""
     order = study.Order(study.recipe(work, seed=0), fit=work.fit)
     plans = [
         study.plan(work, order, None),
@@ -33,23 +36,38 @@ def memory(work: Workplace) -> tuple[str, ...]:
                 each.table.check()
         except MrClassicError as error:
             raise Postponed(f"The night is put off: {error}") from error
-    return tuple(line for each in plans if each is not None for line in each.lines())
+    for name in opinions.shares:
+        plan = pleasing.plan(name, work)
+        try:
+            if plan is not None:
+                plan.table.check()
+        except MrClassicError as error:  # no reason to practise nothing
+            opinions = opinions.without(name, str(error))
+        plans.append(plan)
+    return tuple(line for each in plans if each is not None for line in each.lines()), opinions
 
 
 def make(means: Means, minutes: float, tables: tuple[str, ...]) -> Plan:
-    """The plan of a night of `minutes`, which count from before its parent was measured."""
+    """The plan of a night of `minutes`, which count from before its parent was measured; to find the pace of its stages
+    takes some of them too."""
     work, bench = means.work, means.bench
     measuring = bench.seconds + bench.judging_seconds + 5
-    left = max(2 * _SMALLEST, _RESERVE * (minutes * 60 - measuring))
+    whole = max(2 * _SMALLEST, _RESERVE * (minutes * 60 - measuring))
     stages: list[PlannedStage] = []
+    begun = time.monotonic()
+
+    def pacing() -> float:
+        return time.monotonic() - begun
+
+    def left() -> float:
+        return max(_SMALLEST, whole - pacing() - sum(each.steps * each.seconds_each for each in stages))
+
     if bench.new:
-        stages.append(_book(means, left))
-        left = max(_SMALLEST, left - stages[0].steps * stages[0].seconds_each)
-    said, off = _opinions(means, left)
+        stages.append(_book(means, whole))
+    said, off = _opinions(means, left())
     stages += said
-    left = max(_SMALLEST, left - sum(each.steps * each.seconds_each for each in said))
     if len(bench.mastered) < len(bench.success):
-        stages += _practice(means, left)
+        stages += _practice(means, left())
     chosen = tuple(stage for stage in stages if stage.steps > 0)
     return Plan(
         minutes,
@@ -62,6 +80,7 @@ def make(means: Means, minutes: float, tables: tuple[str, ...]) -> Plan:
         work.settings.night.price_per_hour,
         (*means.opinions.lines, *off),
         asdict(means.opinions.marks),
+        pacing(),
     )
 
 
@@ -71,16 +90,16 @@ def _opinions(means: Means, left: float) -> tuple[list[PlannedStage], list[str]]
     opinions, found, off = means.opinions, list[PlannedStage](), list[str]()
     if opinions.shares and "target" not in means.bench.kinds.values():
         why = "All is mastered and too few picks are held out, so nothing could show a gain."
-        return [], [f"{', '.join(opinions.shares)}: off. {why}"]
+        return [], [f"{', '.join(map(title, opinions.shares))}: off. {why}"]
     for name, share in opinions.shares.items():
         try:
             stage = pleasing.planned(name, means, means.parent.policy, left * share)
         except MrClassicError as error:
-            off.append(f"{name}: off. {error}")
+            off.append(f"{title(name)}: off. {error}")
             continue
         found.append(stage)
         if not stage.steps:
-            off.append(f"{name}: off. Its share of the time is not enough for one update.")
+            off.append(f"{title(name)}: off. Its share of the time is not enough for one update.")
     return found, off
 
 
@@ -113,10 +132,20 @@ def _practice(means: Means, left: float) -> list[PlannedStage]:
 
 
 def _planned(means: Means, method: str, seconds: float, completions: int, words: str) -> PlannedStage:
+    """As many updates as there is time for in `seconds`, of which finding out how long one takes has its part."""
+    begun = time.monotonic()
     pace = practice.pace(
-        method, means.parent.policy, means.work, means.subject, means.recipe, means.bench.success, means.work.fit
+        method,
+        means.parent.policy,
+        means.work,
+        means.subject,
+        means.recipe,
+        means.bench.success,
+        means.work.fit,
+        within=_TRYING * seconds,
     )
-    return PlannedStage(method, int(seconds / pace.seconds), completions, words, pace.seconds, pace.tokens)
+    left = max(min(seconds, _SMALLEST), seconds - (time.monotonic() - begun))
+    return PlannedStage(method, int(left / pace.seconds), completions, words, pace.seconds, pace.tokens)
 
 
 def _book_pace(means: Means) -> practice.Pace:

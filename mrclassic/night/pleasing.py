@@ -14,10 +14,11 @@ from typing import Any
 from mrclassic import heartbeat
 from mrclassic.errors import MrClassicError
 from mrclassic.model.policy import Policy
-from mrclassic.night import practice
+from mrclassic.night import dialogues, fitting, practice, prefer
 from mrclassic.night.means import Means
 from mrclassic.night.opinions import DPO, RATED, TASTE
 from mrclassic.night.plan import PlannedStage
+from mrclassic.night.workplace import Workplace
 from mrclassic.tasks import conversation
 from mrclassic.tasks.base import Item, keyed
 from mrclassic.training import dpo, grpo, rated
@@ -55,6 +56,30 @@ def settings(name: str, means: Means) -> dpo.Settings | rated.Settings | grpo.Se
         raise MrClassicError(means.opinions.off[TASTE])
     own = means.work.settings.taste
     return replace(means.recipe.grpo, seed=seed, beta=own.beta)
+
+
+def plan(name: str, work: Workplace) -> fitting.Plan | None:
+    """What an update of the stage `name` is, and its memory, before a model is loaded (see `drill.plan`). The learned
+    taste is there already: it is not counted, and what is free is without it."""
+    if name == DPO:
+        return prefer.plan(work, prefer.Order(dpo.Settings(replay=work.settings.practice.replay), fit=work.fit), None)
+    if name == RATED:
+        return dialogues.plan(work, order=dialogues.order_of(work, rated.Settings(), None))
+    row = fitting.origin(work, None)
+    found = fitting.unloaded(work, row)
+    if found is None:
+        return None
+    on = practice.subject(work)
+    recipe = practice.recipe(work, found.tokenizer, on, seed=0)
+    load = fitting.practising(on, recipe, "grpo", found.tokenizer)
+    opening = max((len(found.tokenizer.encode_chat(each.prompt[:1])) for each in work.entries), default=0)
+    load = replace(load, width=max(load.width, opening + load.learned), reference=True)
+    spoken = talks(recipe.grpo.prompts)
+    update = (
+        f"{load.drawn} completions of up to {load.learned} tokens an update ({spoken} talk{'s' * (spoken > 1)} among "
+        f"{recipe.grpo.prompts} questions), {recipe.replay} book entries replayed"
+    )
+    return fitting.plan(work, row, found.shape, name, update, work.fit, load)
 
 
 def begin(name: str, means: Means, policy: Policy, steps: int, most: int | None = None) -> Method:

@@ -20,6 +20,7 @@ from mrclassic.errors import MrClassicError
 from mrclassic.night.choices import Choice, in_percent, told
 from mrclassic.night.gate import GateVerdict, SuiteVerdict
 from mrclassic.sparkline import CELLS, sparkline
+from mrclassic.titles import title
 
 SAMPLES_SHOWN = 10
 LINES_SHOWN = 25
@@ -153,13 +154,13 @@ def to_markdown(report: NightReport) -> str:
 
 
 def _head(report: NightReport) -> str:
-    title = "a new model is in use" if report.promoted else "the model in use stays"
+    outcome = "a new model is in use" if report.promoted else "the model in use stays"
     started, finished = _moment(report.started), _moment(report.finished)
     when = f"{started:%A}, {started.day} {started:%B %Y}, {started:%H:%M} to {finished:%H:%M} ({started:%Z})"
     lines = [
-        f"# Night {report.night}: {title}",
+        f"# Night {report.night}: {outcome}",
         "",
-        f"{when}: {report.spent:.0f} of {report.minutes:g} minutes on {report.device}.",
+        f"{when}: {_time(report)}.",
         "",
     ]
     if report.promoted:
@@ -174,6 +175,14 @@ def _head(report: NightReport) -> str:
     return "\n".join(lines)
 
 
+def _time(report: NightReport) -> str:
+    """The minutes that it took, and those that it was given."""
+    took, given = round(report.spent), report.minutes
+    if took <= max(1, given):
+        return f"{took} of {given:g} minutes on {report.device}"
+    return f"{took} minutes on {report.device}, more than the {given:g} that it was given"
+
+
 def _practice(report: NightReport) -> str:
     lines = ["## What it practised", ""]
     lines += [f"- {line}" for line in report.plan] or ["There was nothing to practise."]
@@ -183,7 +192,14 @@ def _practice(report: NightReport) -> str:
             for count, word in ((stage.steps, "updates"), (stage.completions, "completions"), (stage.tokens, "tokens"))
             if count
         ]
-        lines += ["", f"### {stage.name}: {stage.status}", "", ", ".join([_duration(stage.seconds), *amounts]) + "."]
+        if stage.status == "done" and not stage.steps:
+            amounts = ["the time was over before its first update"]
+        lines += [
+            "",
+            f"### {title(stage.name)}: {stage.status}",
+            "",
+            ", ".join([_duration(stage.seconds), *amounts]) + ".",
+        ]
         if curves := list(_curves(stage)):
             lines += ["", "```", *curves, "```"]
         if asked := _questions(stage):
@@ -234,7 +250,7 @@ def _liking(stage: StageReport) -> str:
 
 
 def _samples(report: NightReport) -> str:
-    every = [(stage.name, sample) for stage in report.stages for sample in stage.samples]
+    every = [(title(stage.name), sample) for stage in report.stages for sample in stage.samples]
     if not every:
         return ""
     # Evenly over the night, so that every stage shows and so does how it began.
@@ -249,7 +265,7 @@ def _samples(report: NightReport) -> str:
 
 
 def _sentinel(report: NightReport) -> str:
-    alarms = [f"- {stage.name}: {_inline(alarm)}" for stage in report.stages for alarm in stage.alarms]
+    alarms = [f"- {title(stage.name)}: {_inline(alarm)}" for stage in report.stages for alarm in stage.alarms]
     return "\n".join(["## What the sentinel did", "", *(alarms or ["It watched and had nothing to stop."])])
 
 
@@ -257,9 +273,9 @@ def _lines(report: NightReport) -> str:
     if not report.learned and not report.forgotten:
         return "## Learnt and forgotten\n\nIt answers every question of the book as it did yesterday."
     lines = ["## Learnt and forgotten"]
-    for title, changes in (("Learnt", report.learned), ("Forgotten", report.forgotten)):
+    for word, changes in (("Learnt", report.learned), ("Forgotten", report.forgotten)):
         if changes:
-            lines += ["", f"{title} ({len(changes)}):", ""]
+            lines += ["", f"{word} ({len(changes)}):", ""]
             lines += [
                 f"- {_code(change.question)}: {_code(change.before)} -> {_code(change.after)}"
                 for change in changes[:LINES_SHOWN]
@@ -274,7 +290,8 @@ def _lines(report: NightReport) -> str:
 def _numbers(report: NightReport) -> str:
     lines = ["## The gate"]
     if report.gate is None:
-        lines += ["", "It was not asked."]
+        learned = any(stage.steps for stage in report.stages)
+        lines += ["", "It was not asked." if learned else "It was not asked: nothing was trained."]
     elif report.gate.suites:
         lines += ["", "| suite | | items | before | after | gain | interval | |", "|---|---|--:|--:|--:|--:|---|---|"]
         lines += [_row(suite) for suite in report.gate.suites]

@@ -66,7 +66,7 @@ class Night:
     """
 
     def __init__(self, work: Workplace, wishes: Wishes, former: Row | None = None) -> None:
-        self._begun = time.monotonic()
+        self._begun, self._started = time.monotonic(), datetime.now(UTC)
         self.work, self.former = work, former
         self._worked = 0.0  # seconds, before this process
         self.unbroken = False  # True while the caller's signal handler must wait: in an update, and in the last entry
@@ -74,7 +74,8 @@ class Night:
             wishes = Wishes(**former.plan["wishes"])
             work.pin_book(unfinished.folder(work.home, former.id))
             work.as_then(former.plan["circumstances"], f"night {former.id}")
-        tables = planning.memory(work)
+        marks = Marks(**former.plan["plan"].get("marks", {})) if former else None
+        tables, self.opinions = planning.memory(work, opinions.gather(work, marks))
         self.wishes = wishes
         self.parent = work.parent(former.plan["wanted"] if former else None)
         self.items = min(GATE_ITEMS, max(_FEWEST_ITEMS, int(_ITEMS_A_MINUTE * wishes.minutes)))
@@ -89,8 +90,6 @@ class Night:
             learning_rate=wishes.learning_rate,
             replay=wishes.replay,
         )
-        marks = Marks(**former.plan["plan"].get("marks", {})) if former else None
-        self.opinions = opinions.gather(work, marks)
         self.bench = self._bench()
         lesson = study.recipe(work, seed=seed)
         self.means = Means(work, self.parent, self.bench, seed, lesson, subject, recipe, self.opinions)
@@ -176,7 +175,9 @@ class Night:
                 "plan": asdict(self.plan),
                 "settings": unfinished.settings_of(work.settings),
                 "circumstances": work.circumstances,
-            }
+            },
+            # As it counts its minutes: what it can do was measured, and its pace, before there was anything to enter.
+            self._started.isoformat(timespec="microseconds"),
         )
         work.pin_book(unfinished.folder(work.home, night))
         return night
@@ -333,5 +334,5 @@ class Night:
             best_questions=questions,
             price=self.work.settings.night.price_per_hour,
             worked=self._spent / 60,
-            tonight=outlook(self.work.settings, levels, waiting),
+            tonight=outlook(self.work.settings, levels, waiting, self.opinions.shares),
         )

@@ -98,7 +98,7 @@ def _book(
 ) -> tuple[State, loop.Outcome]:
     work = means.work
     state, outcome = study.train(
-        work, replace(means.parent, policy=training.policy), means.bench.new, means.book, recorder,
+        work, replace(means.parent, policy=training.policy), means.bench, means.book, recorder,
         steps=planned.steps, resume=resume, fit=work.fit, stopping=told.stopping, enough=told.enough,
     )  # fmt: skip
     # The moments go on from here; the weights of this stage are not those of the night.

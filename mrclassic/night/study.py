@@ -56,7 +56,7 @@ def recipe(work: Workplace, *, seed: int, epochs: int | None = None) -> book.Set
 def train(
     work: Workplace,
     parent: Parent,
-    new: frozenset[str],
+    bench: Bench,
     settings: book.Settings,
     recorder: StoreRecorder,
     *,
@@ -67,15 +67,15 @@ def train(
     stopping: Callable[[], bool] = lambda: False,
     enough: Callable[[], bool] = lambda: False,
 ) -> tuple[State, loop.Outcome]:
-    """The training itself, through the shared loop, from `parent`."""
+    """The training itself, through the shared loop, from `parent`, which `bench` has measured."""
     state = book.start(parent.policy, settings, work.dtype, work.moments(parent.row), fit)
     if recorder.attach(state, resume=resume):
         work.say(f"Going on from update {state.step} of {steps}.")
     planned(steps, state.step)
-    skills = memories(parent.policy, seed=settings.seed)
+    skills = memories(parent.policy, settings.seed, bench.remembered)
     outcome = loop.run(
         state,
-        lambda s: book.step(s, book.draw(s, work.entries, new, skills, settings), settings, steps),
+        lambda s: book.step(s, book.draw(s, work.entries, bench.new, skills, settings), settings, steps),
         steps=steps,
         recorder=recorder,
         sentinel=Sentinel(SUPERVISED),
@@ -131,7 +131,7 @@ def study_book(
         total = order.steps or order.book.steps(len(work.entries), len(bench.new))
         recorder = StoreRecorder(work.store, run, work.folder(run), watch, work.say)
         state, outcome = train(
-            work, parent, bench.new, order.book, recorder,
+            work, parent, bench, order.book, recorder,
             steps=total, resume=resume is not None, fit=order.fit, planned=planned,
         )  # fmt: skip
         recorder.save(state)  # whatever ends the measuring does not cost the training

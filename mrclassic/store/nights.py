@@ -33,9 +33,9 @@ class Nights:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    def start(self, plan: Mapping[str, Any]) -> int:
-        """Enter a planned night; return its id."""
-        values = {"status": "planned", "stage": "plan", "started": now(), "plan": dump(dict(plan))}
+    def start(self, plan: Mapping[str, Any], started: str | None = None) -> int:
+        """Enter a planned night; return its id. It has `started` (UTC, ISO 8601) when its measuring began, or now."""
+        values = {"status": "planned", "stage": "plan", "started": started or now(), "plan": dump(dict(plan))}
         return self._db.insert("nights", values)
 
     def update(self, night: int, status: str, stage: str) -> None:

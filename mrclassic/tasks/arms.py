@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +24,15 @@ class Arms:
         for task, level in chosen:
             for each in task.levels if level is None else (level,):
                 self._pairs[f"{task.name}:{each}"] = (task, each)
+
+    def only(self, names: Collection[str]) -> Arms:
+        """Those of these names."""
+        return Arms([pair for name, pair in self._pairs.items() if name in names])
+
+    def joined(self, others: Iterable[Arms]) -> Arms:
+        """These and `others`, each once."""
+        pairs = {name: pair for arms in (self, *others) for name, pair in arms._pairs.items()}
+        return Arms(list(pairs.values()))
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -1,39 +1,74 @@
 """What a model could do before a supervised run, in its own words: rows to replay so that it still can afterwards.
 
-The model answers fresh items of every level, and the answers that the verifier calls right are kept; beside them stand
-questions as it writes them. Its own right answers keep a skill where it is (on-policy data moves the weights least),
-where worked answers from the generator would teach it something else at the same time.
+The model answers fresh items of every level that it knows something of, and the answers that the verifier calls right
+are kept; beside them stand questions as it writes them. Its own right answers keep a skill where it is (on-policy data
+moves the weights least), where worked answers from the generator would teach it something else at the same time.
 """
 
 from __future__ import annotations
 
-from mrclassic.model.engine import Engine, Request
+from collections.abc import Iterator, Sequence
+
+from mrclassic.model.engine import Completion, Engine, Request
 from mrclassic.model.policy import Policy
-from mrclassic.tasks import arithmetic
-from mrclassic.tasks.base import keyed
+from mrclassic.tasks.arms import Arms
+from mrclassic.tasks.base import Domain, Item, Refusal, keyed
 from mrclassic.training.rows import Row
-from mrclassic.training.skills import QUESTIONER
+from mrclassic.training.skills import questioner
+from mrclassic.training.suites import room
 
-ITEMS, QUESTIONS = 400, 60  # of each level; of the questioner
+ITEMS, QUESTIONS = 400, 60  # of each level; of each questioner
+_ALL = 2_000  # items, however many levels there are
+_SHORTEST = 24  # tokens of room for a question, at least
 
 
-def memories(policy: Policy, seed: int) -> list[Row]:
-    """Right answers of `policy` to `ITEMS` training items a level, and `QUESTIONS` questions it would ask."""
-    tokenizer = policy.tokenizer
-    items = [
-        arithmetic.sample(keyed(seed, "memory", level, at), level) for level in arithmetic.levels for at in range(ITEMS)
-    ]
-    prompts = [tuple(tokenizer.encode_chat(item.messages)) for item in items]
-    requests = [Request(prompt, temperature=0.0) for prompt in prompts]
-    asking = tuple(tokenizer.encode_chat(QUESTIONER))
-    requests.append(Request(asking, n=QUESTIONS, max_new=24, seed=seed))
-    *answers, questions = Engine(policy).generate(requests)
-    rows = [
-        Row((*prompt, *answer[0].tokens), len(prompt))
-        for prompt, item, answer in zip(prompts, items, answers, strict=True)
-        if answer[0].finish_reason == "stop" and arithmetic.check(item, tokenizer.decode(answer[0].tokens)).right
-    ]
-    rows += [
-        Row((*asking, *question.tokens), len(asking)) for question in questions if question.finish_reason == "stop"
-    ]
-    return rows
+def memories(policy: Policy, seed: int, arms: Arms) -> list[Row]:
+    """Right answers of `policy` to up to `ITEMS` training items of each of `arms`, and of `QUESTIONS` questions that it
+    would ask of each domain those that can be read."""
+    each = max(1, min(ITEMS, _ALL // max(1, len(arms.names))))
+    items = {
+        arm: [arms.sample(arm, keyed(seed, "memory", arm, at)) for at in range(each)]
+        for arm in arms.names
+        if not arms.talks(arm)
+    }
+    asked = [pair for of in items.values() for pair in _answerable(policy, of)]
+    domains = [domain for domain in arms.domains if any(arm in items for arm in arms.of(domain))]
+    questions = [_asking(policy, domain, items, arms, seed) for domain in domains]
+    drawn = Engine(policy).generate([*(request for _, request in asked), *questions])
+    answers = [(item, request, group[0]) for (item, request), group in zip(asked, drawn, strict=False)]
+    written = zip(domains, questions, drawn[len(asked) :], strict=True)
+    return [*_right(policy, arms, answers), *(row for each in written for row in _readable(policy, *each))]
+
+
+def _answerable(policy: Policy, items: Sequence[Item]) -> Iterator[tuple[Item, Request]]:
+    """The items that leave room for their answers."""
+    space = room(policy.tokenizer, items)
+    for item in items:
+        prompt = tuple(policy.tokenizer.encode_chat(item.messages))
+        if len(prompt) + space < policy.shape.context:
+            yield item, Request(prompt, max_new=space, temperature=0.0)
+
+
+def _asking(policy: Policy, domain: Domain, items: dict[str, list[Item]], arms: Arms, seed: int) -> Request:
+    shown = [item for arm in arms.of(domain) for item in items.get(arm, ())]
+    longest = max(len(policy.tokenizer.encode(item.question)) for item in shown)
+    prompt = tuple(policy.tokenizer.encode_chat(questioner(domain)))
+    return Request(prompt, n=QUESTIONS, max_new=max(_SHORTEST, longest * 5 // 4), seed=seed)
+
+
+def _right(policy: Policy, arms: Arms, answers: Sequence[tuple[Item, Request, Completion]]) -> list[Row]:
+    ended = [each for each in answers if each[2].finish_reason == "stop"]
+    texts = [policy.tokenizer.decode(answer.tokens) for _, _, answer in ended]
+    judged = arms.check_all([item for item, _, _ in ended], texts)
+    return [_row(request, answer) for (_, request, answer), found in zip(ended, judged, strict=True) if found.right]
+
+
+def _readable(policy: Policy, domain: Domain, request: Request, written: Sequence[Completion]) -> Iterator[Row]:
+    for question in written:
+        found = domain.parse(policy.tokenizer.decode(question.tokens)) if question.finish_reason == "stop" else None
+        if found is not None and not isinstance(found, Refusal):
+            yield _row(request, question)
+
+
+def _row(request: Request, said: Completion) -> Row:
+    return Row((*request.tokens, *said.tokens), len(request.tokens))

@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mrclassic.titles import title
 from mrclassic.tui.curves import Curve
 from mrclassic.tui.visible import visible
 
@@ -74,5 +75,5 @@ def _curve(stage: Mapping[str, Any]) -> Curve | None:
         points = [(step, value) for step, value in points if math.isfinite(value)]
         if len(points) > 1:
             steps, values = zip(*points, strict=True)
-            return Curve(visible(f"{stage['name']}: {name} by update"), steps, values)
+            return Curve(visible(f"{title(stage['name'])}: {name} by update"), steps, values)
     return None

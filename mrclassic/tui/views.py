@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mrclassic.titles import title
 from mrclassic.tui.draw import Draw
 from mrclassic.tui.widgets.conversations import Entry
 from mrclassic.tui.widgets.history import Line
@@ -57,7 +58,7 @@ def night_words(night: Night | None, *, practising: bool = False, waiting: bool 
     if night.status in ("planned", "running"):
         if not practising:
             return "the night was cut short"
-        return f"practising: {night.stage}" if night.stage else "practising"
+        return f"practising: {title(night.stage)}" if night.stage else "practising"
     if night.status == "interrupted":
         return "the night gave way to you" if night.stage == "gave way" else "the night was cut short"
     if night.status == "done":

@@ -13,6 +13,7 @@ import babies
 import pytest
 from homes import mrclassic
 
+from mrclassic.curricula.staged import Staged
 from mrclassic.errors import UsageError
 from mrclassic.home import Home
 from mrclassic.lab import (
@@ -27,6 +28,7 @@ from mrclassic.lab import (
     knights,
     learning,
     mixing,
+    stages,
     stories,
 )
 from mrclassic.lab import selfplay as playing
@@ -40,7 +42,9 @@ from mrclassic.settings import Settings
 from mrclassic.store import Store
 from mrclassic.tasks import arithmetic
 from mrclassic.training.sentinel import Verdict
+from mrclassic.training.state import State
 from mrclassic.training.suites import RECALL, SuiteResult
+from mrclassic.training.trainee import Trainee
 
 SHORT = Options(
     steps=1, items=6, level="1", practice={"prompts": 2, "group": 2, "max_new": 8, "redraws": 0, "warmup": 1}
@@ -60,7 +64,21 @@ def ground(home: Home) -> Iterator[Ground]:
 
 @pytest.mark.parametrize(
     "experiment",
-    [learning, healthy, drift, collapse, knights, stories, growing, curricula, mixing, playing, credit, distill],
+    [
+        learning,
+        healthy,
+        drift,
+        collapse,
+        knights,
+        stories,
+        growing,
+        curricula,
+        mixing,
+        playing,
+        credit,
+        distill,
+        stages,
+    ],
 )
 def test_every_experiment_runs_and_leaves_a_note(
     experiment: ModuleType, ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -68,7 +86,9 @@ def test_every_experiment_runs_and_leaves_a_note(
     monkeypatch.setattr(credit, "_TAUGHT", 2)
     if experiment is knights:
         assert "knights" in _names(ground)
-    options = replace(SHORT, level={knights: "2", credit: "plain"}.get(experiment, SHORT.level))
+    monkeypatch.setattr(stages, "_EVERY", 1)
+    monkeypatch.setattr(stages, "GROUPS", 2)
+    options = replace(SHORT, level={knights: "2", stages: "3", credit: "plain"}.get(experiment, SHORT.level))
     arms: list[Any] = []
     seen: list[int] = []
     results, findings = carry_out(
@@ -269,6 +289,39 @@ def test_updates_to_the_mark_are_told_side_by_side(ground: Ground) -> None:
     assert told(arm("uniform", 200, 200), arm("turns", 300))[0] is False
     assert told(arm("uniform", 200), arm("turns", 200))[0] is None
     assert credit.findings([arm("uniform", 200, 200)], ground) == []
+
+
+def test_stages_are_told_side_by_side(ground: Ground) -> None:
+    ground.choose(["knights:2", "knights:3"], 4)
+
+    def arm(name: str, two: int, three: int) -> Result:
+        after = {"knights:2": scores("knights:2", two), "knights:3": scores("knights:3", three)}
+        curve = [(30, {"tokens": 1000.0}), (60, {"tokens": 1100.0})]
+        return result(name, after={**after, RECALL: scores(RECALL, 0)}, curve=curve)
+
+    better = stages.findings([arm("staged", 90, 31), arm("uniform", 60, 30)], ground)
+    assert held(better) == [True, True, False]
+    assert better[0].words.startswith("seed 1: +15.5 points (")
+    assert better[0].words.endswith("after 63,000 against 63,000 tokens")
+    assert held(stages.findings([arm("staged", 60, 30), arm("uniform", 90, 40)], ground)) == [False, False, False]
+    assert stages.findings([arm("staged", 60, 30)], ground) == []
+    with pytest.raises(UsageError, match="3 to 8"):
+        stages.arms(ground, replace(SHORT, level="2"))
+
+
+def test_a_look_tells_the_curriculum_of_puzzles_that_are_not_measured(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stages, "_ANSWERED", 1)
+    ground.choose(["knights:2", "knights:3"], 4)
+    chooser = Staged(ground.levels)
+    policy = stages.prepare(ground, SHORT, 1)
+    state = State(Trainee(policy, ground.work.dtype), 1)
+    assert stages.look(ground, state, chooser) == {"knights:2": 0.0}
+    assert chooser.report() == {"knights:2": 1.0, "knights:3": 0.0}
+    drawn = stages.drawn(ground, state, "knights:2")
+    assert drawn == stages.drawn(ground, state, "knights:2")
+    assert not {item.question for item in drawn} & {item.question for item in ground.arms.held_out("knights:2", 50)}
 
 
 def test_losses_are_compared_after_as_many_updates(ground: Ground) -> None:

@@ -24,6 +24,7 @@ from mrclassic.night.run import Night, Wishes
 from mrclassic.night.workplace import Workplace
 from mrclassic.settings import load
 from mrclassic.store import Store
+from mrclassic.training import fits
 
 STEPS = {DPO: 2, RATED: 2, TASTE: 3}
 TALKS = 34
@@ -145,6 +146,22 @@ def test_the_plan_says_the_arithmetic_and_keeps_to_the_shares(home: Home, monkey
         assert stages[TASTE].minutes <= 0.15 * left
         assert stages[DPO].minutes <= 0.1 * left
         assert Plan.of(asdict(plan)) == plan
+
+
+def test_their_memory_is_told_before_and_what_does_not_fit_is_off(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Store.open(home) as store:
+        work = workplace(home, store)
+        said = opinions.gather(work)
+        lines, fitting = planning.memory(work, said)
+        assert fitting == said
+        heads = [line for line in lines if not line.startswith(" ")]
+        assert [head.partition(" from ")[0] for head in heads] == ["book", "grpo", "selfplay", *STAGES]
+        assert "(1 talk among 3 questions), 4 book entries replayed." in heads[-1]
+        free = iter((None, None, None, 2**20, None, None))  # other programs take it for a moment
+        monkeypatch.setattr(fits, "free_memory", lambda device: next(free))
+        _, left = planning.memory(work, said)
+    assert list(left.shares) == [RATED, TASTE]
+    assert left.lines[0].startswith("your picks (dpo): off. This training needs about")
 
 
 def test_cut_short_anywhere_it_comes_to_the_same_and_is_told(home: Home, tmp_path: Path, few: None) -> None:

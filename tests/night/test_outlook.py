@@ -21,3 +21,8 @@ def test_nothing_is_left_to_practise() -> None:
     lines = outlook(off, {"arithmetic:1": 1.0}, 0)
     assert "night.enabled is false" in lines[0]
     assert lines[1].startswith("Everything it practises is mastered")
+
+
+def test_what_it_learns_from_what_was_said() -> None:
+    lines = outlook(Settings(), {"arithmetic:3": 0.25}, 0, {"dpo": 0.1, "taste": 0.15})
+    assert lines[1] == "It learns from what you said: your picks (dpo) (10% of the time), your taste (15% of the time)."

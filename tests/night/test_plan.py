@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import nights
 import pytest
 
+from mrclassic import heartbeat
 from mrclassic.errors import Postponed
-from mrclassic.night import planning
+from mrclassic.night import planning, practice
+from mrclassic.night.opinions import Opinions
 from mrclassic.night.plan import Plan, PlannedStage
 from mrclassic.night.workplace import Workplace
 from mrclassic.settings import load
@@ -42,6 +45,28 @@ def test_the_arithmetic_is_said() -> None:
     assert "costs" not in "\n".join(replace(PLAN, price=0.0).lines())
 
 
+def test_finding_its_pace_is_part_of_the_time() -> None:
+    slow = replace(PLAN, pacing=90.0)
+    assert slow.expected == pytest.approx(PLAN.expected + 1.5)
+    assert "Measuring before and after: about 2.0 min of 60, and 1.5 to find its pace." in slow.words
+    assert "Measuring before and after: about 2.0 min of 60." in PLAN.words
+
+
+def test_a_pace_is_found_by_fewer_updates_where_they_are_slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = nights.hatch(tmp_path / "home")
+    beats: list[str] = []
+    monkeypatch.setattr(heartbeat, "beat", lambda what="": beats.append(what))
+    with Store.open(home) as store:
+        work = Workplace(home, load(home, nights.SETTINGS), store, lambda words: None)
+        policy, on = work.parent().policy, practice.subject(work)
+        recipe = practice.recipe(work, policy.tokenizer, on, seed=1, options={"max_new": 4, "redraws": 0})
+        for within, trials in ((0.0, 1), (math.inf, 3)):
+            beats.clear()
+            pace = practice.pace("grpo", policy, work, on, recipe, {}, work.fit, trials=3, within=within)
+            assert beats.count("measuring grpo") == trials
+            assert pace.seconds > 0
+
+
 def test_it_is_read_back_as_it_was_stored() -> None:
     assert Plan.of(json.loads(json.dumps(asdict(PLAN)))) == PLAN
 
@@ -52,7 +77,7 @@ def test_a_night_that_does_not_fit_now_is_put_off(tmp_path: Path, monkeypatch: p
     with Store.open(home) as store:
         work = Workplace(home, load(home, nights.SETTINGS), store, lambda words: None)
         with pytest.raises(Postponed, match=r"The night is put off: .* needs about") as error:
-            planning.memory(work)
+            planning.memory(work, Opinions())
     assert error.value.exit_code == 75
 
 
@@ -61,6 +86,7 @@ def test_a_night_that_does_not_fit_now_is_put_off(tmp_path: Path, monkeypatch: p
     [
         ("running", "grpo", True, False, "practising: grpo"),
         ("running", "grpo", True, True, "practising: grpo"),
+        ("running", "dpo", True, False, "practising: your picks (dpo)"),
         ("running", "grpo", False, False, "the night was cut short"),  # killed: the store does not know yet
         ("interrupted", "gave way", False, False, "the night gave way to you"),
         ("interrupted", "grpo", False, False, "the night was cut short"),

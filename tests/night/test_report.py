@@ -100,7 +100,7 @@ def test_the_page_of_a_night_with_nothing_to_do() -> None:
     empty = NightReport(1, "2026-11-20T04:30:00Z", "2026-11-20T04:30:05Z", 60, "cpu", "a", "a")
     page = to_markdown(empty)
     assert "There was nothing to practise." in page
-    assert "It was not asked." in page
+    assert "It was not asked: nothing was trained." in page
     assert "Nothing is waiting." in page
 
 
@@ -223,3 +223,17 @@ def test_what_became_of_its_own_questions_is_told() -> None:
     assert "Of its own questions 90% could be read in the end (90% at first)" in page
     assert "answered 40% of them right (20% at first); 50% were of a form of their own." in page
     assert "Of its own questions" not in to_markdown(report())
+
+
+def test_a_night_that_took_longer_than_it_was_given_says_so() -> None:
+    page = to_markdown(replace(report(), minutes=3, worked=8.25))
+    assert ": 8 minutes on cpu, more than the 3 that it was given.\n" in page
+    assert " of 3 minutes" not in page
+
+
+def test_what_the_owner_said_is_called_so_and_a_stage_without_time_is_told() -> None:
+    stages = (StageReport("dpo", "done", 4.0, steps=3), StageReport("td", "done", 88.0))
+    page = to_markdown(replace(report(), gate=None, stages=stages))
+    assert "### your picks (dpo): done\n\n4 seconds, 3 updates." in page
+    assert "### your ratings (td): done\n\n88 seconds, the time was over before its first update." in page
+    assert "It was not asked.\n" in page

@@ -21,6 +21,8 @@ from mrclassic.home import Home
 from mrclassic.model import checkpoint
 from mrclassic.night import run, unfinished
 from mrclassic.night.judging import OVERTAKEN
+from mrclassic.night.workplace import Workplace
+from mrclassic.settings import load
 from mrclassic.store import Night, Store
 
 
@@ -171,3 +173,14 @@ def test_a_night_that_goes_on_ends_in_its_time_too(nest: Home, monkeypatch: pyte
     steps = {stage.name: stage.steps for stage in report.stages}
     assert steps["book"] == nights.STEPS["book"]
     assert steps["selfplay"] < nights.STEPS["selfplay"]
+
+
+def test_what_it_measured_before_it_was_entered_is_within_its_time(nest: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nights, "STEPS", {"book": 1})
+    with Store.open(nest) as store:
+        work = Workplace(nest, load(nest, nights.SETTINGS), store, lambda words: None)
+        tonight = run.Night(work, run.Wishes(600.0, seed=3))
+        time.sleep(1.5)  # as if it had measured for so long
+        told = tonight.run().report
+    window = datetime.fromisoformat(told.finished) - datetime.fromisoformat(told.started)
+    assert 1.5 <= told.spent * 60 <= window.total_seconds() + 1  # the end is told in whole seconds

@@ -6,12 +6,17 @@ from collections import Counter
 
 import micro
 import pytest
+import taught
 import torch
 
-from mrclassic.tasks import arithmetic
+from mrclassic.tasks import arithmetic, strings
+from mrclassic.tasks.arms import Arms
+from mrclassic.tasks.base import keyed
 from mrclassic.training import book, hatch
+from mrclassic.training import memories as memories_module
 from mrclassic.training.memories import memories
 from mrclassic.training.rows import Row, row
+from mrclassic.training.skills import questioner
 from mrclassic.training.state import State
 
 ENTRIES = list(micro.ENTRIES)
@@ -84,5 +89,24 @@ def test_a_hatched_model_is_a_function_of_its_seed() -> None:
 
 def test_memories_hold_only_what_ended_and_is_right() -> None:
     """A model that can do nothing remembers no sums; whatever it remembers has an end."""
-    found = memories(micro.policy(loud=2.0), 1)
+    found = memories(micro.policy(loud=2.0), 1, Arms([(arithmetic, None)]))
     assert all(each.ids[-1] == TOKENIZER.end_id for each in found)
+
+
+def test_a_skill_that_is_no_sum_is_remembered_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memories_module, "ITEMS", 3)
+    monkeypatch.setattr(memories_module, "QUESTIONS", 4)
+    arms = Arms([(arithmetic, "1"), (strings, "1")])
+    shown = [arms.sample("strings:1", keyed(5, "memory", "strings:1", at)) for at in range(3)]
+    fresh = micro.policy(context=192)
+    question = [{"role": "assistant", "content": shown[0].question}]
+    rows = [*taught.item_rows(fresh, shown[:2]), row(fresh.tokenizer, [*questioner(strings), *question], 192)]
+    policy = taught.learned(fresh, rows, 80)
+    found = memories(policy, 5, arms)
+    words = [policy.tokenizer.decode(each.ids[each.start :]) for each in found]
+    assert {each.answer for each in shown[:2]} <= set(words)
+    assert shown[0].question in words
+    prompts = {tuple(each.ids[: each.start]) for each in found}
+    assert prompts <= {
+        tuple(fresh.tokenizer.encode_chat(each)) for each in (*(s.messages for s in shown), questioner(strings))
+    }

@@ -10,6 +10,7 @@ from textual.containers import Container, VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from mrclassic.titles import title
 from mrclassic.tui.tonight import Shown, Tonight
 from mrclassic.tui.widgets import plots
 
@@ -116,10 +117,12 @@ def _head(now: Tonight) -> Content:
         return Content.assemble(head, (f"  {now.words}", _QUIET) if now.state == "planning" else "")
     if now.state == "judging":
         return Content.assemble((f"Night {now.night}: the gate judges what was learned.", "bold"), f"  {now.words}")
-    title = f"Night {now.night}: {now.stage}" + (f", stage {now.place} of {now.stages}" if now.stages > 1 else "")
+    heading = f"Night {now.night}: {title(now.stage)}" + (
+        f", stage {now.place} of {now.stages}" if now.stages > 1 else ""
+    )
     full = _BAR if not now.steps else min(_BAR, round(_BAR * now.step / now.steps))
     return Content.assemble(
-        (title, "bold"),
+        (heading, "bold"),
         (f"  {_left(now.left)}\n" if now.left is not None else "\n", _QUIET),
         ("━" * full, "$accent"),
         ("━" * (_BAR - full), "$foreground 20%"),
