@@ -157,13 +157,9 @@ class Commanding(Shelving):
         if not argument:
             self.say("/import takes a file, as `mrclassic data import` reads it.", timeout=4)
             return
-        try:
-            ran = await child.run(self.home, self.settings, "import", "data", "import", _file(argument), "--json")
-        except OSError as error:
-            self.complain("The import could not begin", error)
-            return
+        ran = await child.run(self.home, self.settings, "import", "data", "import", _file(argument), "--json")
         if ran.code or not ran.facts:
-            self.say(ran.said or f"The import failed (exit code {ran.code}).", severity="error", timeout=8)
+            self.say(ran.fault("The import"), severity="error", timeout=8)
             return
         new = [
             f"{(count := ran.facts[f'{kind}s']):,} {kind}{'' if count == 1 else 's'}"
@@ -190,13 +186,9 @@ class Commanding(Shelving):
         if not argument:
             await self.run_action("screen.models")
             return
-        try:
-            ran = await child.run(self.home, self.settings, "model", "model", "use", argument, "--json")
-        except OSError as error:
-            self.say(f"That could not be started: {error.strerror or error}.", timeout=6)
-            return
+        ran = await child.run(self.home, self.settings, "model", "model", "use", argument, "--json")
         if ran.code:
-            self.say(ran.said or f"That failed (exit code {ran.code}).", timeout=6)
+            self.say(ran.fault(), timeout=6)
             return
         self.say(f"{ran.facts.get('checkpoint')} answers from the next reply on.", timeout=5)
         self.look()
