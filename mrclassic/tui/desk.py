@@ -15,7 +15,7 @@ from mrclassic.errors import MrClassicError, UsageError
 from mrclassic.tui import memory, shelf
 from mrclassic.tui.draw import Draw, restored
 from mrclassic.tui.library import Library
-from mrclassic.tui.memory import Memory
+from mrclassic.tui.memory import Memory, Wish
 from mrclassic.tui.models import Branch, Side, tree
 from mrclassic.tui.nights import Listed, listed
 from mrclassic.tui.review import Review
@@ -76,9 +76,10 @@ class Desk:
         self.conversation = self.leaf = None
         return self.show(last[0].id) if last else View()
 
-    def remember(self, tour: int | None) -> None:
-        """Remember what is open, and how far the tour is; nothing is written where that has not changed."""
-        now = Memory(self.conversation, tour)
+    def remember(self, tour: int | None, wish: Wish | None, instead_of: Wish) -> None:
+        """Remember what is open, how far the tour is, and what the owner wants that the settings do not say; nothing is
+        written where none of that has changed."""
+        now = Memory(self.conversation, tour, wish, instead_of if wish else None)
         if now != self.memory:
             memory.save(self.home, now)
             self.memory = now

@@ -112,10 +112,11 @@ class ChatScreen(Commanding):
         await self.thread.close()
 
     async def _remember(self) -> None:
-        """What is open, and the tour, for the next time. A disk that does not take it is told of elsewhere."""
+        """For the next time: what is open, the tour, and how answers are drawn. A disk that does not take it is told of
+        elsewhere."""
         if self.opened:
             with suppress(*LOST):
-                await self.thread(self.desk.remember, self.tour.step)
+                await self.thread(self.desk.remember, self.tour.step, self.wish, self.as_set)
 
     # What is shown around the conversation
 
@@ -318,6 +319,8 @@ class ChatScreen(Commanding):
         await super().switch(find)
 
     def happened(self, what: str) -> None:
+        if what == "read":
+            self.wish_again()
         if what == "opened":
             garbage.set_aside()
             if self.desk.memory is not None:

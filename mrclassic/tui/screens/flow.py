@@ -107,6 +107,7 @@ class Flow(Saying):
         except MrClassicError as error:
             self.app.fail(error)  # type: ignore[attr-defined]
             return
+        self.happened("read")
         await self.show(view, keep=True)
         self.opened = True
         self.happened("opened")
