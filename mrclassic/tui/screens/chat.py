@@ -321,6 +321,10 @@ class ChatScreen(Commanding):
     def happened(self, what: str) -> None:
         if what == "read":
             self.wish_again()
+        if what == "drawn" and self.candidates.draw is not None:
+            count = len(self.candidates.draw.pieces)
+            words = "1 answer is ready." if count == 1 else f"{count} answers are ready."
+            self.app.call_back(words)  # type: ignore[attr-defined]
         if what == "opened":
             garbage.set_aside()
             if self.desk.memory is not None:
