@@ -45,8 +45,7 @@ class Desk:
         self.leaf: int | None = None
         self.listed = LISTED
         """How many conversations the list shows."""
-        self.archived = False
-        """Whether it shows those that were put away instead."""
+        self.kind: shelf.Kind = "own"
         self.memory: Memory | None = None
         self._undone: list[Pick] = []
         """What was taken back in this session and may be taken once more, the last of it at the end."""
@@ -308,7 +307,8 @@ class Desk:
                 waiting=lease.awaited(self.home),
             ),
             trouble=trouble,
-            entries=shelf.entries(self.store, self.listed, self.archived),
+            entries=shelf.entries(self.store, self.listed, self.kind),
+            imported=self.store.conversations.from_files(),
         )
 
     def nights(self) -> tuple[Listed, ...]:

@@ -251,4 +251,8 @@ async def test_conversations_are_taken_in_from_a_file(home: Home, tmp_path: Path
             here.box.put(f"/import {path}")
             await here.pilot.press("enter")
             await here.until(lambda told=told: told in here.toasts, told)
-        await here.until(lambda: "Where from?" in str(here.screen.shelf.get_option_at_index(0).prompt), "the list")
+        assert "They lie apart from yours" in here.toasts
+        await here.until(lambda: "1 imported" in str(here.screen.apart.render()), "the line below the list")
+        here.screen.action_imported()
+        await here.until(lambda: here.screen.shelf.option_count, "the list")
+        assert "Where from?" in str(here.screen.shelf.get_option_at_index(0).prompt)

@@ -65,7 +65,7 @@ class ChatScreen(Commanding):
 
     def __init__(self, desk: Desk, thread: StoreThread, home: Home, settings: Settings) -> None:
         super().__init__(desk, thread, home, settings)
-        self.side = Vertical(self.find, self.shelf, id="side")
+        self.side = Vertical(self.find, self.shelf, self.apart, id="side")
         self.tour = Tour()
         self.offers = Offers()
         self.box.offered = lambda: self.offers.chosen
@@ -140,7 +140,7 @@ class ChatScreen(Commanding):
         self.status.say(
             checkpoint=standing.checkpoint, waiting=standing.waiting, night=standing.night, book=standing.trouble
         )
-        self.list_shown(standing.entries)
+        self.list_shown(standing)
         if self._quiet() > QUIET:
             garbage.tidy()
         await self._remember()

@@ -154,7 +154,7 @@ class Commanding(Shelving):
 
     async def do_title(self, argument: str) -> None:
         if not argument:
-            self.box.put(f"/title {'' if self.conversation is None else self.title_here}")
+            self.box.put(f"/title {await self.title_here() or ''}")
             self.set_focus(self.box)
             return
         await self._do(lambda: self.desk.name(argument), "The title could not be stored")
@@ -190,7 +190,9 @@ class Commanding(Shelving):
             for kind in ("conversation", "preference")
         ]
         odd = f" {ran.facts['odd']:,} rows were left out." if ran.facts["odd"] else ""
-        self.say(f"New are {' and '.join(new)}; {ran.facts['known']:,} were there already.{odd}", timeout=8)
+        apart = " They lie apart from yours; a line below the list leads there." if ran.facts["conversations"] else ""
+        known = f"{ran.facts['known']:,} were there already."
+        self.say(f"New are {' and '.join(new)}; {known}{odd}{apart}", timeout=8)
         self.look()
 
     def action_copy_last(self) -> None:
