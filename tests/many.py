@@ -1,8 +1,8 @@
 """A store with very many conversations, filled in one transaction: how quick the lists and the search stay.
 
-    python tests/many.py FOLDER [CONVERSATIONS MESSAGES]
+    python tests/many.py FOLDER [CONVERSATIONS MESSAGES [SEED IMPORTED]]
 
-fills a home in FOLDER (100,000 and 1,000,000, in a minute or two) and prints milliseconds.
+fills a home in FOLDER (100,000 and 1,000,000, in a minute or two; none imported) and prints milliseconds.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ WORDS = tuple(
 """Two thousand made-up words; drawn as real ones are, a few of them most of the time."""
 
 
-def fill(home: Home, conversations: int, messages: int, seed: int = 0) -> None:
-    """So many conversations with so many messages between them, each said after the one before."""
+def fill(home: Home, conversations: int, messages: int, seed: int = 0, imported: int = 0) -> None:
+    """So many conversations with so many messages between them, each said after the one before; the last `imported` of
+    them came from files."""
     Store.open(home).close()
     each, draw = max(1, messages // conversations), random.Random(seed)
     weights = [1 / rank for rank in range(1, len(WORDS) + 1)]
@@ -53,8 +54,11 @@ def fill(home: Home, conversations: int, messages: int, seed: int = 0) -> None:
         for name, _ in triggers:
             database.execute(f"DROP TRIGGER {name}")
         database.executemany(
-            "INSERT INTO conversations (id, title, system, created, updated) VALUES (?, ?, '', ?, ?)",
-            ((talk, sentence(), _moment(talk), _moment(talk)) for talk in range(1, conversations + 1)),
+            "INSERT INTO conversations (id, title, system, created, updated, imported) VALUES (?, ?, '', ?, ?, ?)",
+            (
+                (talk, sentence(), _moment(talk), _moment(talk), str(talk) if talk > conversations - imported else None)
+                for talk in range(1, conversations + 1)
+            ),
         )
         database.executemany(
             "INSERT INTO messages (id, conversation, parent, role, content, origin, created) VALUES (?,?,?,?,?,?,?)",
@@ -76,6 +80,8 @@ def figures(home: Home) -> dict[str, float]:
     results of searches (the slowest of the beginnings of a common word, of a rare one, and of what is not there)."""
     desk = Desk(home)
     taken = {"open": _timed(desk.open), "list and status": _timed(desk.standing)}
+    desk.kind = "imported"
+    taken["list of those from files"] = _timed(desk.standing)
     taken["an old conversation"] = _timed(lambda: desk.show(17))
     store = desk.store
     for what, word in (("common", WORDS[0]), ("rare", WORDS[-1]), ("absent", "xylophone")):

@@ -74,19 +74,12 @@ async def draw(
 ) -> Asked:
     """Ask for candidates to the message `prompt` and store them as drawn; they are shown shuffled, duplicates last.
     With `best` only the one that it names is shown and stored: what nobody saw was not turned down."""
+    from mrclassic.mind.protocol import sampling
     from mrclassic.store import NewCandidate
     from mrclassic.tui.draw import shuffled
 
     messages = [*store.preferences.context(prompt)]
-    answer = await client.complete(
-        messages,
-        n=chat.candidates,
-        temperature=chat.temperature,
-        top_p=chat.top_p,
-        top_k=chat.top_k,
-        max_tokens=chat.max_tokens,
-        seed=seed,
-    )
+    answer = await client.complete(messages, n=chat.candidates, seed=seed, **sampling(chat))
     # The same seed gives the same candidates, in the same order.
     places = shuffled(prompt if seed is None else seed, 1, len(answer.replies))
     shown = sorted(answer.replies, key=lambda reply: (reply.duplicate, places[reply.index]))

@@ -132,19 +132,11 @@ def _item(arms: Arms, name: str, given: Mapping[str, Any]) -> Item:
 async def _asked(ctx: typer.Context, session: common.Session, item: Item, seed: int) -> tuple[str, str]:
     """What the model in use says, and which one that is."""
     from mrclassic.cli import asking
+    from mrclassic.mind.protocol import sampling
 
-    chat = session.settings.chat
     client = asking.connect(ctx, session)
     try:
-        told = await client.complete(
-            item.messages,
-            n=1,
-            temperature=chat.temperature,
-            top_p=chat.top_p,
-            top_k=chat.top_k,
-            max_tokens=chat.max_tokens,
-            seed=seed,
-        )
+        told = await client.complete(item.messages, n=1, seed=seed, **sampling(session.settings.chat))
     finally:
         await client.aclose()
     return told.replies[0].text, told.checkpoint

@@ -13,11 +13,11 @@ import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from mrclassic.home import Home
 from mrclassic.mind import process
-from mrclassic.mind.protocol import Completions, Delta, MindError, read_chunk, read_completion, read_error
+from mrclassic.mind.protocol import Completions, Delta, MindError, Sampling, read_chunk, read_completion, read_error
 from mrclassic.mind.sockets import address, listening
 
 if TYPE_CHECKING:
@@ -32,16 +32,12 @@ _PAUSES = (0.1, 0.5)
 """Seconds before asking again: a process that is killed still seems to listen until the kernel has taken it apart."""
 
 
-class Options(TypedDict, total=False):
+class Options(Sampling, total=False):
     """How candidates are drawn; what is left out is as the settings `chat.*` say."""
 
     model: str | None
     """A checkpoint by its id, which is loaded for this answer; left out: the one in use."""
     n: int
-    temperature: float | None
-    top_p: float | None
-    top_k: int | None
-    max_tokens: int | None
     seed: int | None
     stop: Sequence[str] | None
     distinct: bool

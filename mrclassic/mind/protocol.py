@@ -12,9 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from mrclassic.errors import MrClassicError
+
+if TYPE_CHECKING:
+    from mrclassic.settings import Chat
 
 ALIAS = "mr-classic"
 """The model name that always means the checkpoint in use."""
@@ -29,6 +32,20 @@ class MindError(MrClassicError):
     def __init__(self, message: str, code: str | None = None) -> None:
         super().__init__(message)
         self.code = code
+
+
+class Sampling(TypedDict, total=False):
+    """What the settings `chat.*` say of a reply."""
+
+    temperature: float | None
+    top_p: float | None
+    top_k: int | None
+    max_tokens: int | None
+
+
+def sampling(chat: Chat) -> Sampling:
+    """As the owner has set it; a mind that is awake may have been started with other settings."""
+    return Sampling(temperature=chat.temperature, top_p=chat.top_p, top_k=chat.top_k, max_tokens=chat.max_tokens)
 
 
 @dataclass(frozen=True)

@@ -6,22 +6,22 @@ Whatever goes wrong here is one sentence and never the night's concern.
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from mrclassic import desktop
 from mrclassic.night.report import NightReport, to_json
 from mrclassic.settings import Notify
 
-SECONDS = 5.0  # that either may take
+SECONDS = 5.0  # that it may take
 
 
 def night_over(own: Notify, report: NightReport, say: Callable[[str], None]) -> None:
     """Tell of a night as the settings say."""
     if own.desktop:
-        _desktop(f"Night {report.night}", headline(report), say)
+        fault = desktop.show(f"Night {report.night}", headline(report))
+        if fault:
+            say(fault)
     if own.webhook:
         post(own.webhook, to_json(report), say)
 
@@ -48,26 +48,3 @@ def post(url: str, facts: Mapping[str, Any], say: Callable[[str], None]) -> None
             say(f"The webhook (notify.webhook) answered {answer.status_code}.")
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         say(f"The webhook (notify.webhook) could not be told: {error or type(error).__name__}.")
-
-
-def _desktop(title: str, words: str, say: Callable[[str], None]) -> None:
-    command = _command(title, words)
-    if command is None:
-        say("No desktop notification: neither notify-send nor osascript is there (notify.desktop).")
-        return
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
-        if done.returncode:
-            say(f"No desktop notification: {done.stderr.strip() or f'exit code {done.returncode}'}.")
-    except (OSError, subprocess.TimeoutExpired) as error:
-        say(f"No desktop notification: {error}.")
-
-
-def _command(title: str, words: str) -> Sequence[str] | None:
-    """What shows a notification here; the words are arguments, never a part of a script."""
-    if sys.platform == "darwin" and shutil.which("osascript"):
-        script = "on run words\ndisplay notification (item 2 of words) with title (item 1 of words)\nend run"
-        return ["osascript", "-e", script, f"Mr. Classic: {title}", words]
-    if shutil.which("notify-send"):
-        return ["notify-send", "--app-name=Mr. Classic", "--", f"Mr. Classic: {title}", words]
-    return None

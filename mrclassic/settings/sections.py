@@ -211,9 +211,9 @@ class Gate(_Section):
 
 
 class Notify(_Section):
-    """How the owner hears of a night that is over."""
+    """How the owner hears of a night that is over, and of answers that are ready while he is looking elsewhere."""
 
-    desktop: bool = Field(default=False, description="A notification on the desktop.")
+    desktop: bool = Field(default=False, description="A notification on the desktop; in the app also the bell.")
     webhook: Annotated[str, AfterValidator(_url)] = Field(
         default="", description='An address that is sent the facts as JSON, such as "https://example.org/night".'
     )

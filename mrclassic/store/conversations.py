@@ -55,11 +55,15 @@ _CONVERSATION = """
     SELECT id, title, system, created, updated, archived,
         (SELECT count(*) FROM messages m WHERE m.conversation = c.id AND m.retracted IS NULL) AS messages
     FROM conversations c"""
+_COUNTED = "SELECT count(*) FROM conversations"
 _MESSAGE = "SELECT id, conversation, parent, role, content, origin, checkpoint, created FROM messages"
 _BELOW = (
     "WITH RECURSIVE down (id) AS (SELECT ? UNION SELECT m.id FROM messages m JOIN down ON m.parent = down.id)"
     " SELECT id FROM down"
 )
+# As the indexes have it. Where something was said here after a file was taken in, that is the owner's own now.
+_OWN = "(imported IS NULL OR updated > created)"
+_FROM_FILES = "imported IS NOT NULL AND updated <= created"
 _SNIPPET = 80
 _TITLE = 40
 
@@ -296,9 +300,14 @@ class Conversations:
         if not self._db.run(sql, (value, conversation)):
             raise UsageError(f"There is no conversation {conversation}.")
 
-    def list(self, limit: int = 100, archived: bool = False) -> list[Conversation]:
-        """The conversations last spoken in first."""
-        query = f"{_CONVERSATION} WHERE archived = ? ORDER BY updated DESC, id DESC LIMIT ?"
+    def from_files(self) -> int:
+        """How many came from files and lie apart: nothing was said in them here, and they were not put away."""
+        return int(self._db.value(f"{_COUNTED} WHERE archived = 0 AND {_FROM_FILES}"))
+
+    def list(self, limit: int = 100, archived: bool = False, from_files: bool = False) -> list[Conversation]:
+        """The owner's own, last spoken in first; or those `from_files`; or of both the ones that were put away."""
+        which = "" if archived else f" AND {_FROM_FILES if from_files else _OWN}"
+        query = f"{_CONVERSATION} WHERE archived = ?{which} ORDER BY updated DESC, id DESC LIMIT ?"
         return [_conversation(row) for row in self._db.rows(query, (int(archived), limit))]
 
 

@@ -239,6 +239,14 @@ def recall_of_entries(db: sqlite_utils.Database) -> None:
     )
 
 
+def own_conversations_apart(db: sqlite_utils.Database) -> None:
+    """The list finds the owner's own conversations among very many from files, and those among his."""
+    own, from_files = "imported IS NULL OR updated > created", "imported IS NOT NULL AND updated <= created"
+    order = "archived, updated DESC, id DESC"
+    for name, which in (("own", own), ("from_files", from_files)):
+        db.execute(f"CREATE INDEX conversations_{name} ON conversations ({order}) WHERE {which}")
+
+
 MIGRATIONS: tuple[Callable[[sqlite_utils.Database], None], ...] = (
     first,
     content_of_plugins,
@@ -247,6 +255,7 @@ MIGRATIONS: tuple[Callable[[sqlite_utils.Database], None], ...] = (
     what_taste_learns_from,
     votes,
     recall_of_entries,
+    own_conversations_apart,
 )
 
 

@@ -6,12 +6,15 @@ code = run(home, settings)
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App
 
+from mrclassic import desktop
 from mrclassic.errors import MrClassicError
 from mrclassic.tui import garbage, keys
 from mrclassic.tui.desk import Desk
@@ -21,6 +24,7 @@ from mrclassic.tui.screens.help import Help
 from mrclassic.tui.store_thread import StoreThread
 from mrclassic.tui.terminal import outlasting, teach_alt_enter
 from mrclassic.tui.themes import CLASSIC_DARK, CONTRAST_DARK, OWN
+from mrclassic.tui.visible import visible
 
 if TYPE_CHECKING:
     from textual.driver import Driver
@@ -55,6 +59,7 @@ class ClassicApp(App[int]):
         if self.no_color and self.theme == CLASSIC_DARK.name:
             self.theme = CONTRAST_DARK.name  # without its colours the other one is grey on grey
         self._asked_to_leave = 0.0
+        self._told: set[str] = set()
 
     def on_mount(self) -> None:
         self._leave_on_signals()
@@ -73,6 +78,26 @@ class ClassicApp(App[int]):
 
     def get_default_screen(self) -> ChatScreen:
         return ChatScreen(self.desk, self.store_thread, self.home, self.settings)
+
+    def call_back(self, words: str) -> None:
+        """Tell an owner who is looking at another window, if he wants that: by the bell, and by a notification on the
+        desktop. Over ssh that desktop is not here, so the terminal is asked to show it (OSC 9). A terminal that does
+        not say where he looks has him looking here."""
+        if self.app_focus or not self.settings.notify.desktop:
+            return
+        self.bell()
+        if "SSH_CONNECTION" not in os.environ:
+            # Not a pool's thread: it would keep an owner who leaves waiting for a desktop that does not answer.
+            threading.Thread(target=self._show, args=(words,), daemon=True).start()
+        elif self._driver is not None:
+            self._driver.write(f"\x1b]9;Mr. Classic: {words}\a")
+
+    def _show(self, words: str) -> None:
+        fault = desktop.show("Answers", words)
+        if fault and fault not in self._told:
+            self._told.add(fault)
+            with suppress(RuntimeError):  # the app has ended meanwhile
+                self.call_from_thread(self.notify, visible(fault), severity="warning", timeout=10, markup=False)
 
     def fail(self, error: MrClassicError) -> None:
         """Leave because nothing can be done here; `run` raises the reason once the terminal is back."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mrclassic.settings import Settings
 
 _LOOK = 0.1
+_UNSTARTED = 126  # as a shell has it
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,12 @@ class Ran:
     facts: dict[str, Any] = field(default_factory=dict)
     said: str = ""
     rows: list[Any] = field(default_factory=list)
+
+    def fault(self, what: str = "That") -> str:
+        """Why it failed, in a sentence: what it said itself, or else that `what` was asked of it has failed."""
+        if self.code == _UNSTARTED:
+            return f"{what} could not be started: {self.said}."
+        return self.said or f"{what} failed (exit code {self.code})."
 
 
 def start(home: Home, settings: Settings, name: str, *words: str, given: str = "") -> subprocess.Popen[bytes]:
@@ -67,8 +74,11 @@ async def over(process: subprocess.Popen[bytes], home: Home, name: str) -> Ran:
 
 
 async def run(home: Home, settings: Settings, name: str, *words: str, given: str = "") -> Ran:
-    """Start it and wait for its end. Raises OSError where it cannot be started."""
-    process = await asyncio.to_thread(start, home, settings, name, *words, given=given)
+    """Start it and wait for its end; where it cannot be started, that is its end."""
+    try:
+        process = await asyncio.to_thread(start, home, settings, name, *words, given=given)
+    except OSError as error:
+        return Ran(_UNSTARTED, said=error.strerror or str(error))
     return await over(process, home, name)
 
 

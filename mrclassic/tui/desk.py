@@ -15,7 +15,7 @@ from mrclassic.errors import MrClassicError, UsageError
 from mrclassic.tui import memory, shelf
 from mrclassic.tui.draw import Draw, restored
 from mrclassic.tui.library import Library
-from mrclassic.tui.memory import Memory
+from mrclassic.tui.memory import Memory, Wish
 from mrclassic.tui.models import Branch, Side, tree
 from mrclassic.tui.nights import Listed, listed
 from mrclassic.tui.review import Review
@@ -45,8 +45,7 @@ class Desk:
         self.leaf: int | None = None
         self.listed = LISTED
         """How many conversations the list shows."""
-        self.archived = False
-        """Whether it shows those that were put away instead."""
+        self.kind: shelf.Kind = "own"
         self.memory: Memory | None = None
         self._undone: list[Pick] = []
         """What was taken back in this session and may be taken once more, the last of it at the end."""
@@ -76,9 +75,10 @@ class Desk:
         self.conversation = self.leaf = None
         return self.show(last[0].id) if last else View()
 
-    def remember(self, tour: int | None) -> None:
-        """Remember what is open, and how far the tour is; nothing is written where that has not changed."""
-        now = Memory(self.conversation, tour)
+    def remember(self, tour: int | None, wish: Wish | None, instead_of: Wish) -> None:
+        """Remember what is open, how far the tour is, and what the owner wants that the settings do not say; nothing is
+        written where none of that has changed."""
+        now = Memory(self.conversation, tour, wish, instead_of if wish else None)
         if now != self.memory:
             memory.save(self.home, now)
             self.memory = now
@@ -307,7 +307,8 @@ class Desk:
                 waiting=lease.awaited(self.home),
             ),
             trouble=trouble,
-            entries=shelf.entries(self.store, self.listed, self.archived),
+            entries=shelf.entries(self.store, self.listed, self.kind),
+            imported=self.store.conversations.from_files(),
         )
 
     def nights(self) -> tuple[Listed, ...]:

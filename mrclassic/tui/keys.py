@@ -122,6 +122,7 @@ KEYS = (
     Key("list.rename", "r", "screen.rename", "rename", "Another title"),
     Key("list.archive", "a", "screen.archive", "put away", "Put out of the list, or back"),
     Key("list.archived", "A", "screen.archived", "", "Those put away, or the others again"),
+    Key("list.imported", "i", "screen.imported", "", "Those that came from files, or your own again"),
     Key("list.export", "x", "screen.export", "export", "Write to a file"),
     Key("list.delete", "d,delete", "screen.delete", "delete", "Delete for good"),
     Key("find.done", "enter,down", "done(True)", "to what was found", "To what was found"),

@@ -39,14 +39,12 @@ class Lessons:
         self.busy, self._tried = True, waiting
         try:
             ran = await child.run(self._home, self._settings, "lesson", "lesson", "--json")
-        except OSError as error:
-            return f"The lesson could not begin: {error.strerror or error}."
         finally:
             self.busy = False
         self._tried = int(ran.facts.get("waiting", waiting))
         if ran.code in (0, _REFUSED) and ran.facts:
             return sentence(ran.facts)
-        return ran.said or f"The lesson failed (exit code {ran.code})."
+        return ran.fault("The lesson")
 
 
 def sentence(facts: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING
 
 from mrclassic.errors import MrClassicError
-from mrclassic.mind.protocol import CONTEXT_EXCEEDED, MindError
+from mrclassic.mind.protocol import CONTEXT_EXCEEDED, MindError, sampling
 from mrclassic.tui import garbage
 from mrclassic.tui.draw import Draw, again
 
@@ -106,19 +106,9 @@ class MindLink:
 
     async def reply(self, messages: Sequence[Mapping[str, str]], seed: int, checkpoint: str | None = None) -> str:
         """What a checkpoint (none: the one in use) says next, by the owner's settings. Raises `MindError`."""
-        chat = self._settings.chat
         await self._rouse()
         client = await self._connect()
-        answer = await client.complete(
-            messages,
-            model=checkpoint,
-            n=1,
-            temperature=chat.temperature,
-            top_p=chat.top_p,
-            top_k=chat.top_k,
-            max_tokens=chat.max_tokens,
-            seed=seed,
-        )
+        answer = await client.complete(messages, model=checkpoint, n=1, seed=seed, **sampling(self._settings.chat))
         return answer.replies[0].text
 
     def doze(self) -> None:

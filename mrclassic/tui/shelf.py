@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from mrclassic.tui import exporting
 from mrclassic.tui.widgets.conversations import Entry
@@ -18,14 +18,22 @@ if TYPE_CHECKING:
     from mrclassic.home import Home
     from mrclassic.store import Conversation, Hit, Store
 
+Kind = Literal["own", "imported", "archived"]
+"""What is listed: imported are those in which nothing was said here yet; archived, of both, those put away."""
 FOUND = 50
 """Hits that a search shows."""
 UNNAMED = "New conversation"
 
 
-def entries(store: Store, limit: int, archived: bool) -> tuple[Entry, ...]:
-    """The conversations last spoken in, newest first."""
-    return tuple(map(_entry, store.conversations.list(limit, archived)))
+def entries(store: Store, limit: int, kind: Kind) -> tuple[Entry, ...]:
+    """The conversations of a kind, those last spoken in first."""
+    talks = store.conversations.list(limit, archived=kind == "archived", from_files=kind == "imported")
+    return tuple(map(_entry, talks))
+
+
+def title(store: Store, conversation: int) -> str:
+    """The title of one, as the list has it."""
+    return store.conversations.get(conversation).title or UNNAMED
 
 
 def find(store: Store, words: str) -> tuple[Entry, ...]:

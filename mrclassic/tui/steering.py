@@ -60,7 +60,7 @@ class Steering:
         ran = await child.over(process, self._home, "night")
         if ran.code == 0 or ran.code in _ENDED_BY_SIGNAL:
             return ""
-        return visible(ran.said) or f"The night failed (exit code {ran.code})."
+        return visible(ran.fault("The night"))
 
     async def pause(self, now: Tonight) -> str:
         """Start no night until `resume`; the one that is running saves and ends."""
@@ -103,12 +103,10 @@ class Steering:
         self.planning = True
         try:
             ran = await child.run(self._home, self._settings, "plan", "night", "--plan", "--json")
-        except OSError as error:
-            return (f"The plan could not be made: {error.strerror or error}.",)
         finally:
             self.planning = False
         if ran.code:
-            return (visible(ran.said) or f"The plan failed (exit code {ran.code}).",)
+            return (visible(ran.fault("The plan")),)
         log = (self._home.logs / "plan.log").read_text(encoding="utf-8", errors="replace")
         return tuple(visible(line) for line in log.splitlines() if line.strip())
 

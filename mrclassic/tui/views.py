@@ -46,6 +46,8 @@ class Standing:
     trouble: str
     """Why the book cannot be read or written; empty while it can."""
     entries: tuple[Entry, ...]
+    imported: int
+    """How many conversations lie apart from the owner's own."""
 
 
 def night_words(night: Night | None, *, practising: bool = False, waiting: bool = False) -> str:

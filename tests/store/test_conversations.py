@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import many
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -37,6 +38,27 @@ def test_rename_and_archive(store: Store) -> None:
     assert [c.title for c in store.conversations.list(archived=True)] == ["uno"]
     store.conversations.archive(one.id, archived=False)
     assert store.conversations.get(one.id).archived is False
+
+
+@pytest.mark.parametrize("archived", [False, True])
+def test_those_from_files_are_listed_apart_until_something_is_said_there(store: Store, archived: bool) -> None:
+    own = store.conversations.create("own").id
+    said = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    taken = [store.conversations.take_in(said, str(number)) for number in range(2)]
+    assert [talk.id for talk in store.conversations.list(from_files=True)] == taken[::-1]
+    assert [talk.id for talk in store.conversations.list()] == [own]
+    assert taken[0] is not None
+    store.conversations.rename(taken[0], "read, and named")
+    assert store.conversations.from_files() == 2
+    last = store.conversations.leaf(taken[0])
+    assert last is not None
+    store.conversations.add(taken[0], last.id, "user", "go on")
+    assert [talk.id for talk in store.conversations.list()] == [taken[0], own]
+    for each in (own, *taken):
+        assert each is not None
+        store.conversations.archive(each, archived)
+    assert len(store.conversations.list(archived=True)) == 3 * archived
+    assert store.conversations.from_files() == 1 - archived
 
 
 def test_messages_form_a_tree(store: Store) -> None:
@@ -151,28 +173,24 @@ def test_the_end_of_a_branch_and_what_was_asked_first(store: Store, talk: Talk) 
     assert [text for text, _ in store.conversations.openings()] == ["one"]
 
 
-def test_lists_and_searches_stay_quick(store: Store) -> None:
+def test_lists_and_searches_stay_quick(home: Home) -> None:
     """20,000 messages in 2,000 conversations: each view well under the time a person notices."""
-    with store.transaction():
-        for number in range(2000):
-            talk = store.conversations.create(f"talk {number}")
-            parent = None
-            for turn in range(10):
-                role = "assistant" if turn % 2 else "user"
-                parent = store.conversations.add(talk.id, parent, role, f"word{number} turn {turn} of a talk").id
-    assert parent is not None
-    for view in (
-        lambda: store.conversations.list(100),
-        lambda: store.conversations.search("word1234"),
-        lambda: store.conversations.search("talk"),
-        lambda: store.conversations.search("not there"),
-        lambda: store.conversations.path(parent),
-        lambda: store.conversations.leaf(talk.id),
-        lambda: store.candidates.last_unanswered(),
-    ):
-        seconds = []
-        for _ in range(3):
-            begun = time.perf_counter()
-            view()
-            seconds.append(time.perf_counter() - begun)
-        assert min(seconds) < 0.1
+    many.fill(home, 2000, 20_000, imported=1000)
+    with Store.open(home) as store:
+        for view in (
+            lambda: store.conversations.list(100),
+            lambda: store.conversations.list(100, from_files=True),
+            store.conversations.from_files,
+            lambda: store.conversations.search(many.WORDS[-1]),
+            lambda: store.conversations.search(many.WORDS[0]),
+            lambda: store.conversations.search("not there"),
+            lambda: store.conversations.path(20_000),
+            lambda: store.conversations.leaf(2000),
+            lambda: store.candidates.last_unanswered(),
+        ):
+            seconds = []
+            for _ in range(3):
+                begun = time.perf_counter()
+                view()
+                seconds.append(time.perf_counter() - begun)
+            assert min(seconds) < 0.1

@@ -13,8 +13,9 @@ from tui.seats import Seat, seat
 
 from mrclassic.home import Home
 from mrclassic.store import Store
-from mrclassic.tui import commands, keys
+from mrclassic.tui import commands, keys, memory
 from mrclassic.tui.commands import BY_NAME, COMMANDS, Entered
+from mrclassic.tui.memory import Memory
 from mrclassic.tui.palette import Everything
 from mrclassic.tui.screens.chat import ChatScreen
 
@@ -103,7 +104,36 @@ async def test_count_and_temperature_hold_for_the_next_draw(baby_home: Home) -> 
         assert draw is not None
         assert (len(draw.pieces), draw.temperature) == (3, 1.2)
         await here.pilot.press("plus", "less_than_sign", "less_than_sign")
-        assert here.screen.wish == "4 answers, temperature 1"
+        assert here.screen.wished == "4 answers, temperature 1"
+    async with seat(baby_home) as here:  # the next evening
+        assert here.screen.wished == "4 answers, temperature 1"
+        assert here.box.border_subtitle == here.screen.wished
+        await here.pilot.press("r")
+        await here.answered()
+        draw = here.candidates.draw
+        assert draw is not None
+        assert (len(draw.pieces), draw.temperature) == (4, 1.0)
+        await _enter(here, "/temperature off")
+        assert here.screen.wished == "4 answers, the model's own temperature"
+        await _enter(here, "/count off")
+        assert here.screen.wish is None
+    assert json.loads((baby_home.root / "app.json").read_text())["wish"] is None
+
+
+async def test_settings_that_were_changed_since_are_the_newer_choice(home: Home) -> None:
+    async with seat(home) as here:
+        await _enter(here, "/count 3")
+    async with seat(home, chat={"candidates": 7}) as here:
+        assert here.screen.wished == "7 answers, the model's own temperature"
+
+
+@pytest.mark.parametrize("count", [0, 10, "3", None])
+@pytest.mark.parametrize("temperature", [-0.1, 5.5, float("nan"), "hot", [1]])
+def test_a_wish_that_cannot_be_fulfilled_is_forgotten(home: Home, count: object, temperature: object) -> None:
+    path = home.root / "app.json"
+    for wish in ({"count": count, "temperature": 1.0}, {"count": 3, "temperature": temperature}, [count, temperature]):
+        path.write_text(json.dumps({"conversation": 1, "wish": wish}), encoding="utf-8")
+        assert memory.load(home) == Memory(1, None)
 
 
 async def test_one_answer_is_drawn_again_and_the_others_stay(baby_home: Home) -> None:
@@ -221,4 +251,8 @@ async def test_conversations_are_taken_in_from_a_file(home: Home, tmp_path: Path
             here.box.put(f"/import {path}")
             await here.pilot.press("enter")
             await here.until(lambda told=told: told in here.toasts, told)
-        await here.until(lambda: "Where from?" in str(here.screen.shelf.get_option_at_index(0).prompt), "the list")
+        assert "They lie apart from yours" in here.toasts
+        await here.until(lambda: "1 imported" in str(here.screen.apart.render()), "the line below the list")
+        here.screen.action_imported()
+        await here.until(lambda: here.screen.shelf.option_count, "the list")
+        assert "Where from?" in str(here.screen.shelf.get_option_at_index(0).prompt)

@@ -10,7 +10,7 @@ from mrclassic.tui.desk import LISTED
 
 
 async def test_many_conversations_are_listed_in_steps_and_searched(home: Home) -> None:
-    many.fill(home, 250, 1000)
+    many.fill(home, 2250, 4500, imported=2000)
     taken = many.figures(home)
     assert all(milliseconds < 250 for milliseconds in taken.values()), taken
     async with seat(home) as here:

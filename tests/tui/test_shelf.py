@@ -78,6 +78,51 @@ async def test_rename_put_away_and_back(home: Home) -> None:
         await here.until(lambda: _titles(here) == ["other", "new"], "both again")
 
 
+async def test_what_came_from_files_lies_apart_until_it_is_gone_on_with(baby_home: Home) -> None:
+    with Store.open(baby_home) as store:
+        _talk(store, "my own", "a", "b")
+        for number in range(3):
+            said = [{"role": "user", "content": f"file {number}"}, {"role": "assistant", "content": "herring"}]
+            store.conversations.take_in(said, f"{number}")
+    async with seat(baby_home) as here:
+        await _to_list(here)
+        assert _titles(here) == ["my own"]
+        apart = here.screen.apart
+        assert str(apart.render()).split() == ["i", "3", "imported"]
+        await here.pilot.press("i")
+        await here.until(lambda: _titles(here) == ["file 2", "file 1", "file 0"], "those from files")
+        await here.pilot.click("#apart", offset=(str(apart.render()).index("your own") + 2, 0))
+        await here.until(lambda: _titles(here) == ["my own"], "my own again")
+        here.screen.action_find("herring")
+        await here.until(lambda: len(_titles(here)) == 3, "what was found among those from files")
+        await here.pilot.press("enter", "down", "enter")
+        await here.until(lambda: here.texts == ["file 1", "herring"], "one of them")
+        here.screen.find.value = ""
+        here.box.focus()
+        await here.ask("and then?")
+        await here.until(lambda: _titles(here) == ["file 1", "my own"], "it to be mine")
+        assert "2 imported" in str(apart.render())
+        here.screen.shelf.focus()
+        await here.pilot.press("i", "A")
+        await here.until(lambda: here.screen.find.placeholder.startswith("Put away") and not _titles(here), "none")
+        await here.until(lambda: here.screen.shelf.option_count == 1, "that to be said")
+
+
+async def test_a_conversation_that_is_not_listed_is_named_by_its_title(home: Home) -> None:
+    with Store.open(home) as store:
+        store.conversations.take_in([{"role": "user", "content": "hello"}, {"role": "assistant", "content": "b"}], "1")
+        _talk(store, "my own", "a", "b")
+    async with seat(home) as here:
+        here.screen.action_find("hello")
+        await here.until(lambda: _titles(here) == ["hello"], "what was found")
+        await here.pilot.press("enter", "enter")
+        await here.until(lambda: here.texts == ["hello", "b"], "the conversation")
+        here.box.put("/title")
+        here.box.focus()
+        await here.pilot.press("enter")
+        await here.until(lambda: here.box.text == "/title hello", "its title")
+
+
 @pytest.mark.parametrize("sure", [True, False])
 async def test_a_conversation_is_deleted_only_when_it_is_meant(home: Home, sure: bool) -> None:
     with Store.open(home) as store:

@@ -244,6 +244,8 @@ async def test_a_changed_plugin_is_read_trusted_and_revoked(home: Home, listed: 
         await here.until(lambda: screen.plugins.chosen and screen.plugins.chosen.state == "untrusted", "the end of it")
         await here.pilot.press("t")
         assert "runs only once you trust it" in here.toasts
+        await here.pilot.click("#skills--tabs", offset=(str(screen.tabs.render()).index("Levels"), 0))
+        assert screen.part == "levels"
         with Store.open(home) as store:
             assert not store.trust.list()
 

@@ -249,14 +249,11 @@ class Book(Screen[Gone]):
         self._paint_lines()
         try:
             ran = await child.run(self._home, self._settings, "recall", "eval", "--entries", "--json")
-        except OSError as error:
-            self._say(f"The measuring could not begin: {error.strerror or error}.", "error")
-            return
         finally:
             self.measuring = False
             self._paint_lines()
         if ran.code or not ran.facts:
-            self._say(ran.said or f"The measuring failed (exit code {ran.code}).", "error")
+            self._say(ran.fault("The measuring"), "error")
             return
         self._say(f"{ran.facts['known']:,} of {ran.facts['n']:,} entries are known by heart.")
         self.fill()

@@ -65,7 +65,7 @@ class ChatScreen(Commanding):
 
     def __init__(self, desk: Desk, thread: StoreThread, home: Home, settings: Settings) -> None:
         super().__init__(desk, thread, home, settings)
-        self.side = Vertical(self.find, self.shelf, id="side")
+        self.side = Vertical(self.find, self.shelf, self.apart, id="side")
         self.tour = Tour()
         self.offers = Offers()
         self.box.offered = lambda: self.offers.chosen
@@ -112,10 +112,11 @@ class ChatScreen(Commanding):
         await self.thread.close()
 
     async def _remember(self) -> None:
-        """What is open, and the tour, for the next time. A disk that does not take it is told of elsewhere."""
+        """For the next time: what is open, the tour, and how answers are drawn. A disk that does not take it is told of
+        elsewhere."""
         if self.opened:
             with suppress(*LOST):
-                await self.thread(self.desk.remember, self.tour.step)
+                await self.thread(self.desk.remember, self.tour.step, self.wish, self.as_set)
 
     # What is shown around the conversation
 
@@ -139,7 +140,7 @@ class ChatScreen(Commanding):
         self.status.say(
             checkpoint=standing.checkpoint, waiting=standing.waiting, night=standing.night, book=standing.trouble
         )
-        self.list_shown(standing.entries)
+        self.list_shown(standing)
         if self._quiet() > QUIET:
             garbage.tidy()
         await self._remember()
@@ -318,6 +319,12 @@ class ChatScreen(Commanding):
         await super().switch(find)
 
     def happened(self, what: str) -> None:
+        if what == "read":
+            self.wish_again()
+        if what == "drawn" and self.candidates.draw is not None:
+            count = len(self.candidates.draw.pieces)
+            words = "1 answer is ready." if count == 1 else f"{count} answers are ready."
+            self.app.call_back(words)  # type: ignore[attr-defined]
         if what == "opened":
             garbage.set_aside()
             if self.desk.memory is not None:

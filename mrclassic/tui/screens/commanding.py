@@ -13,14 +13,16 @@ from textual.widgets import TextArea
 from mrclassic.tui import child, commands
 from mrclassic.tui.commands import Entered
 from mrclassic.tui.exporting import FORMS
+from mrclassic.tui.memory import COOLEST, FEWEST, HOTTEST, MOST, Wish
 from mrclassic.tui.screens.shelving import Shelving
 from mrclassic.tui.themes import OWN
 from mrclassic.tui.widgets.answer_box import AnswerBox
 from mrclassic.tui.widgets.offers import Offers
 from mrclassic.tui.widgets.tour import Tour
 
-FEWEST, MOST = 1, 9
-COOLEST, HOTTEST, DEGREE = 0.0, 5.0, 0.1
+DEGREE = 0.1
+OFF = "off"
+"""The argument that takes back what was chosen."""
 USUAL = 0.7
 """The temperature that steps begin from where the owner has set none."""
 _WAITING = ("screen.redraw", "screen.skip", "screen.flag", "screen.details")
@@ -70,6 +72,8 @@ class Commanding(Shelving):
     # How answers are drawn
 
     def do_count(self, argument: str) -> None:
+        if argument.lower() == OFF:
+            argument = str(self.as_set.count)
         if argument and not (argument.isdecimal() and FEWEST <= int(argument) <= MOST):
             self.say(f"/count takes a number from {FEWEST} to {MOST}, not {argument!r}.", timeout=4)
             return
@@ -77,6 +81,10 @@ class Commanding(Shelving):
         self._wished(bool(argument))
 
     def do_temperature(self, argument: str) -> None:
+        if argument.lower() == OFF:
+            self.mind.temperature = self.as_set.temperature
+            self._wished(True)
+            return
         with contextlib.suppress(ValueError):
             wanted = float(argument) if argument else None
             if wanted is None or COOLEST <= wanted <= HOTTEST:
@@ -97,7 +105,25 @@ class Commanding(Shelving):
         self._wished(True)
 
     @property
-    def wish(self) -> str:
+    def as_set(self) -> Wish:
+        """How the settings say that answers are drawn."""
+        return Wish(self.settings.chat.candidates, self.settings.chat.temperature)
+
+    @property
+    def wish(self) -> Wish | None:
+        """How the owner has chosen here that they are; None where that is as the settings say."""
+        now = Wish(self.mind.count, self.mind.temperature)
+        return None if now == self.as_set else now
+
+    def wish_again(self) -> None:
+        """Draw as was chosen before the app was left, unless the settings were changed since."""
+        kept = self.desk.memory
+        if kept is not None and kept.wish is not None and kept.instead_of == self.as_set:
+            self.mind.count, self.mind.temperature = kept.wish.count, kept.wish.temperature
+            self.box.border_subtitle = self.wished
+
+    @property
+    def wished(self) -> str:
         """How answers are drawn, in words."""
         heat = (
             "the model's own temperature" if self.mind.temperature is None else f"temperature {self.mind.temperature:g}"
@@ -105,11 +131,9 @@ class Commanding(Shelving):
         return f"{self.mind.count} {'answer' if self.mind.count == 1 else 'answers'}, {heat}"
 
     def _wished(self, changed: bool) -> None:
-        chat = self.settings.chat
-        same = (self.mind.count, self.mind.temperature) == (chat.candidates, chat.temperature)
-        self.box.border_subtitle = "" if same else self.wish
+        self.box.border_subtitle = "" if self.wish is None else self.wished
         draws = " from the next draw on (r draws again)" if changed and self.candidates.draw is not None else ""
-        self.say(f"{self.wish[0].upper()}{self.wish[1:]}{draws}.", timeout=3)
+        self.say(f"{self.wished[0].upper()}{self.wished[1:]}{draws}.", timeout=3)
 
     def action_details(self) -> None:
         """Length and log-probability of each answer, or not."""
@@ -124,13 +148,13 @@ class Commanding(Shelving):
             self.box.put(f"/system {now}")
             self.set_focus(self.box)
             return
-        system = "" if argument.lower() == "off" else argument
+        system = "" if argument.lower() == OFF else argument
         await self.switch(lambda: self.desk.instruct(system))
         self.say("No instructions any more." if not system else "He is told that before every answer.", timeout=4)
 
     async def do_title(self, argument: str) -> None:
         if not argument:
-            self.box.put(f"/title {'' if self.conversation is None else self.title_here}")
+            self.box.put(f"/title {await self.title_here() or ''}")
             self.set_focus(self.box)
             return
         await self._do(lambda: self.desk.name(argument), "The title could not be stored")
@@ -157,20 +181,18 @@ class Commanding(Shelving):
         if not argument:
             self.say("/import takes a file, as `mrclassic data import` reads it.", timeout=4)
             return
-        try:
-            ran = await child.run(self.home, self.settings, "import", "data", "import", _file(argument), "--json")
-        except OSError as error:
-            self.complain("The import could not begin", error)
-            return
+        ran = await child.run(self.home, self.settings, "import", "data", "import", _file(argument), "--json")
         if ran.code or not ran.facts:
-            self.say(ran.said or f"The import failed (exit code {ran.code}).", severity="error", timeout=8)
+            self.say(ran.fault("The import"), severity="error", timeout=8)
             return
         new = [
             f"{(count := ran.facts[f'{kind}s']):,} {kind}{'' if count == 1 else 's'}"
             for kind in ("conversation", "preference")
         ]
         odd = f" {ran.facts['odd']:,} rows were left out." if ran.facts["odd"] else ""
-        self.say(f"New are {' and '.join(new)}; {ran.facts['known']:,} were there already.{odd}", timeout=8)
+        apart = " They lie apart from yours; a line below the list leads there." if ran.facts["conversations"] else ""
+        known = f"{ran.facts['known']:,} were there already."
+        self.say(f"New are {' and '.join(new)}; {known}{odd}{apart}", timeout=8)
         self.look()
 
     def action_copy_last(self) -> None:
@@ -190,13 +212,9 @@ class Commanding(Shelving):
         if not argument:
             await self.run_action("screen.models")
             return
-        try:
-            ran = await child.run(self.home, self.settings, "model", "model", "use", argument, "--json")
-        except OSError as error:
-            self.say(f"That could not be started: {error.strerror or error}.", timeout=6)
-            return
+        ran = await child.run(self.home, self.settings, "model", "model", "use", argument, "--json")
         if ran.code:
-            self.say(ran.said or f"That failed (exit code {ran.code}).", timeout=6)
+            self.say(ran.fault(), timeout=6)
             return
         self.say(f"{ran.facts.get('checkpoint')} answers from the next reply on.", timeout=5)
         self.look()
@@ -209,12 +227,12 @@ class Commanding(Shelving):
             self.say(f"This is {self.app.theme}; there are {names} and Textual's own.", timeout=8)
 
     def do_tour(self, argument: str) -> None:
-        self.action_tour({"next": "next", "off": "off"}.get(argument.lower(), "first"))
+        self.action_tour({"next": "next", OFF: OFF}.get(argument.lower(), "first"))
 
     def action_tour(self, where: str) -> None:
         """The tour: from the `first` step, the `next`, or `off`."""
         step = self.tour.step
-        self.tour.go(0 if where == "first" else None if where == "off" or step is None else step + 1)
+        self.tour.go(0 if where == "first" else None if where == OFF or step is None else step + 1)
 
     # Completion
 
@@ -224,9 +242,10 @@ class Commanding(Shelving):
         return {
             "theme": [theme.name for theme in OWN],
             "export": list(FORMS),
-            "system": ["off"],
-            "tour": ["next", "off"],
-            "count": [str(count) for count in range(FEWEST, MOST + 1)],
+            "system": [OFF],
+            "tour": ["next", OFF],
+            "count": [*(str(count) for count in range(FEWEST, MOST + 1)), OFF],
+            "temperature": [OFF],
         }
 
     @on(TextArea.Changed, "#box")

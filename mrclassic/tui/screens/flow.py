@@ -107,6 +107,7 @@ class Flow(Saying):
         except MrClassicError as error:
             self.app.fail(error)  # type: ignore[attr-defined]
             return
+        self.happened("read")
         await self.show(view, keep=True)
         self.opened = True
         self.happened("opened")
@@ -155,8 +156,7 @@ class Flow(Saying):
         if draw is not None and self.candidates.note and not draw.stored:
             await self.action_redraw()
 
-    def action_wake(self) -> None:
-        self.wake()
+    action_wake = wake
 
     # Sending and drawing
 
@@ -228,6 +228,7 @@ class Flow(Saying):
             await self.thread(self.desk.save_draw, draw)
         except LOST as error:
             self.complain("The answers could not be stored", error)
+        self.happened("drawn")
 
     async def _withdraw(self, draw: Draw, why: str) -> None:
         """The message is longer than the model reads: back into the box with it."""

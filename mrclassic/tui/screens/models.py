@@ -235,13 +235,10 @@ class Models(Screen[None]):
         self._busy = True
         try:
             ran = await child.run(self._home, self._settings, "model", *words)
-        except OSError as error:
-            self.say(f"That could not be started: {error.strerror or error}.", severity="error")
-            return
         finally:
             self._busy = False
         if ran.code:
-            self.say(ran.said or f"That failed (exit code {ran.code}).", severity="error")
+            self.say(ran.fault(), severity="error")
             return
         self.say(done or f"{ran.facts.get('checkpoint')} answers from the next reply on.")
         self.fill()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from textual import on, work
-from textual.widgets import Input, OptionList
+from textual.content import Content
+from textual.widgets import Input, OptionList, Static
 
-from mrclassic.tui import shelf
+from mrclassic.tui import keys, shelf
 from mrclassic.tui.desk import LISTED
 from mrclassic.tui.screens.flow import LOST
 from mrclassic.tui.screens.modal import Line, Sure
@@ -21,8 +22,14 @@ if TYPE_CHECKING:
     from mrclassic.home import Home
     from mrclassic.settings import Settings
     from mrclassic.tui.desk import Desk
+    from mrclassic.tui.views import Standing
 
 T = TypeVar("T")
+PLACEHOLDERS: Mapping[shelf.Kind, str] = {
+    "own": "Search…",
+    "imported": "Imported; search…",
+    "archived": "Put away; search…",
+}
 
 
 class Shelving(Practising):
@@ -33,17 +40,32 @@ class Shelving(Practising):
         self.home = home
         self.shelf = Conversations()
         self.find = Find()
+        self.find.placeholder = PLACEHOLDERS["own"]
+        self.apart = Static(id="apart")
         self.reading = StoreThread()
         """A search must not hold up what is being stored."""
         self._listed: Sequence[Entry] = ()
 
-    def list_shown(self, entries: Sequence[Entry]) -> None:
+    def list_shown(self, standing: Standing) -> None:
         """These are the last conversations; they are shown unless a search is."""
-        self._listed = entries
+        self._listed = standing.entries
         if not self.find.value.strip():
-            self.shelf.show(entries, self.conversation)
+            self._show_list()
         else:
             self.shelf.mark(self.conversation)
+        self._tell_apart(standing.imported)
+
+    def _show_list(self) -> None:
+        self.shelf.show(self._listed, self.conversation, empty="" if self.desk.kind == "own" else "There is none.")
+
+    def _tell_apart(self, imported: int) -> None:
+        """Below the list: how many others there are, to be clicked on."""
+        words = "your own" if self.desk.kind == "imported" else f"{imported:,} imported"
+        key = keys.shown(keys.keys_of("list.imported", self.settings.keys)[0])
+        self.apart.display = bool(imported) or self.desk.kind == "imported"
+        self.apart.update(
+            Content.from_markup("[$accent]$key[/] [@click=screen.imported]$words[/]", key=key, words=words)
+        )
 
     def open_list(self) -> None:
         """Show the list, wherever it is hidden."""
@@ -65,7 +87,7 @@ class Shelving(Practising):
     @work(group="find", exclusive=True)
     async def _search(self, words: str) -> None:
         if not words.strip():
-            self.shelf.show(self._listed, self.conversation)
+            self._show_list()
             return
         try:
             found = await self.reading(shelf.find, self.desk.store, words)
@@ -95,31 +117,40 @@ class Shelving(Practising):
 
     def action_archived(self) -> None:
         """The list of those put away, or back to the others."""
-        self.desk.archived = not self.desk.archived
-        self.find.placeholder = "Put away; search…" if self.desk.archived else "Search…"
+        self._list_those("archived")
+
+    def action_imported(self) -> None:
+        """The list of those that came from files, or back to the owner's own."""
+        self._list_those("imported")
+
+    def _list_those(self, kind: shelf.Kind) -> None:
+        self.desk.kind = "own" if self.desk.kind == kind else kind
+        self.desk.listed = LISTED
+        self.find.placeholder = PLACEHOLDERS[self.desk.kind]
         self.find.value = ""
         self.look()
 
     # What is done to one
 
-    def _named(self) -> tuple[int, str] | None:
+    async def _named(self) -> tuple[int, str] | None:
         """The conversation that is meant: the highlighted one in the list, else the one that is open."""
         if self.focused is self.shelf and self.shelf.chosen is not None:
             return self.shelf.chosen.id, self.shelf.chosen.title
         if self.conversation is None:
             self.say("There is no conversation here yet.", timeout=3)
             return None
-        return self.conversation, self.title_here
+        title = await self.title_here()
+        return None if title is None else (self.conversation, title)
 
-    @property
-    def title_here(self) -> str:
-        """The title of the open conversation, as the list has it."""
-        return next((entry.title for entry in self._listed if entry.id == self.conversation), shelf.UNNAMED)
+    async def title_here(self) -> str | None:
+        """The title of the open conversation, which need not be listed; None where it cannot be read, which is said."""
+        here = self.conversation
+        return "" if here is None else await self._do(lambda: shelf.title(self.desk.store, here), "No title")
 
     @work(group="shelf")
     async def action_rename(self) -> None:
         """Give a conversation another title."""
-        meant = self._named()
+        meant = await self._named()
         if meant is None:
             return
         title = await self.app.push_screen_wait(Line("Another title", meant[1]))
@@ -129,7 +160,7 @@ class Shelving(Practising):
     @work(group="shelf")
     async def action_archive(self) -> None:
         """Put a conversation out of the list, or back into it."""
-        meant = self._named()
+        meant = await self._named()
         if meant is None:
             return
 
@@ -147,7 +178,7 @@ class Shelving(Practising):
     @work(group="shelf")
     async def action_delete(self) -> None:
         """Delete a conversation for good, once the owner has said that it is meant."""
-        meant = self._named()
+        meant = await self._named()
         if meant is None:
             return
         words = (
@@ -175,7 +206,7 @@ class Shelving(Practising):
     @work(group="shelf")
     async def action_export(self, form: str = "markdown") -> None:
         """Write a conversation to a file in the home."""
-        meant = self._named()
+        meant = await self._named()
         if meant is None:
             return
         path = await self._do(

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on, work
 from textual.app import ComposeResult
-from textual.content import Content
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import ContentSwitcher, Input, Static, TextArea
+from textual.widgets import ContentSwitcher, Input, TextArea
 
 from mrclassic.tui import catalogue, child, skills
 from mrclassic.tui.catalogue import Known, Plug
@@ -22,6 +21,7 @@ from mrclassic.tui.widgets.arms_part import ArmsPart
 from mrclassic.tui.widgets.hints import Hints
 from mrclassic.tui.widgets.levels_part import LevelsPart
 from mrclassic.tui.widgets.plugins_part import LONGEST, PluginsPart
+from mrclassic.tui.widgets.tabs import Tabs
 from mrclassic.tui.widgets.try_part import TryPart
 
 if TYPE_CHECKING:
@@ -56,11 +56,12 @@ class Skills(Screen[None]):
         self.arms = ArmsPart(settings)
         self.plugins = PluginsPart()
         self.trial = TryPart(home, settings, mind, lambda words: self.say(words, severity="warning"))
+        self.tabs = Tabs(id="skills--tabs")
         self.hints = Hints(settings.keys, {"box.send": "score"})
         self.part = "levels"
 
     def compose(self) -> ComposeResult:
-        yield Static(id="skills--tabs")
+        yield self.tabs
         with ContentSwitcher(initial="levels", id="skills"):
             yield self.levels
             yield self.arms
@@ -69,7 +70,7 @@ class Skills(Screen[None]):
         yield self.hints
 
     def on_mount(self) -> None:
-        self.action_part("levels")
+        self.action_show_tab("levels")
         self._read_levels()
         self._list_tasks()
         self.look()
@@ -137,15 +138,15 @@ class Skills(Screen[None]):
         if ran is not None and not ran.code:
             self.plugins.put(plug, catalogue.text(ran.facts))
         elif ran is not None and not plug.flaw:
-            self.plugins.put(plug, None, ran.said)
+            self.plugins.put(plug, None, ran.fault())
 
     # Keys
 
-    def action_part(self, part: str, write: bool = True) -> None:
+    def action_show_tab(self, part: str, write: bool = True) -> None:
         """Show a part, and go to it; into the lines of a trial only to `write`: the arrows would lead no further."""
         self.part = part
         self.query_one(ContentSwitcher).current = part
-        self._paint_tabs()
+        self.tabs.show({name: (title, None) for name, title in PARTS.items()}, part)
         if part == "try":
             self.trial.enter() if write else self._leave_lines()
         else:
@@ -158,7 +159,7 @@ class Skills(Screen[None]):
     def action_next(self, way: int) -> None:
         """The next part, or the one before."""
         names = list(PARTS)
-        self.action_part(names[(names.index(self.part) + way) % len(names)], write=False)
+        self.action_show_tab(names[(names.index(self.part) + way) % len(names)], write=False)
 
     def action_across(self) -> None:
         """From the list to the page, or back; among the lines of a trial to the next one."""
@@ -207,7 +208,7 @@ class Skills(Screen[None]):
                 self.trial.take(reward=plug.name)
             elif plug.kind == "task":
                 self.trial.take(level=plug.name)
-        self.action_part("try")
+        self.action_show_tab("try")
 
     def action_draw(self) -> None:
         """Another question."""
@@ -275,13 +276,9 @@ class Skills(Screen[None]):
 
     async def _run(self, log: str, *words: str, quiet: bool = False) -> child.Ran | None:
         """A verb of the shell; where it fails that is said, and it is None unless `quiet`."""
-        try:
-            ran = await child.run(self._home, self._settings, log, *words)
-        except OSError as error:
-            self.say(f"That could not be started: {error.strerror or error}.", severity="error")
-            return None
+        ran = await child.run(self._home, self._settings, log, *words)
         if ran.code and not quiet:
-            self.say(ran.said or f"That failed (exit code {ran.code}).", severity="error")
+            self.say(ran.fault(), severity="error")
             return None
         return ran
 
@@ -293,12 +290,3 @@ class Skills(Screen[None]):
     def hint(self) -> None:
         """The hint line follows the focus."""
         self.hints.show(self.part)
-
-    def _paint_tabs(self) -> None:
-        tabs = Content("  ")
-        for part, title in PARTS.items():
-            piece: Content | tuple[str, str] = (title, "bold $accent")
-            if part != self.part:
-                piece = Content.from_markup(f"[@click=screen.part('{part}')]$title[/]", title=title)
-            tabs = Content.assemble(tabs, piece, "   ")
-        self.query_one("#skills--tabs", Static).update(tabs)

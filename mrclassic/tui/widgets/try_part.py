@@ -197,15 +197,11 @@ class TryPart(VerticalScroll, can_focus=False):
         self._say(doing)
         try:
             ran = await child.run(self._home, self._settings, name, *words, given=given)
-        except OSError as error:
-            self._show(None)
-            self._complain(f"That could not be started: {error.strerror or error}.")
-            return None
         finally:
             self._busy = False
         if ran.code:
             self._show(None)
-            self._complain(ran.said or f"That failed (exit code {ran.code}).")
+            self._complain(ran.fault())
             return None
         return ran
 
