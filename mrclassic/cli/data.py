@@ -125,9 +125,9 @@ def drop(
 @app.command("import")
 def import_(
     ctx: typer.Context,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="JSON lines or an array; .gz too.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="JSON lines, an array, or CSV; .gz too.")],
     form: Annotated[
-        Literal["auto", "trl", "conversations", "sharegpt", "messages", "hh"],
+        Literal["auto", "trl", "conversations", "sharegpt", "messages", "hh", "argilla"],
         typer.Option("--as", help="What the rows are; auto: each as it looks."),
     ] = "auto",
     into_book: Annotated[
@@ -135,7 +135,7 @@ def import_(
     ] = False,
     json: common.JsonFlag = False,
 ) -> None:
-    """Take in conversations (OpenAI messages, ShareGPT, TRL) and preferences (TRL, HH-RLHF) from files.
+    """Take in conversations (OpenAI messages, ShareGPT, TRL) and preferences (TRL, HH-RLHF, Argilla's CSV).
 
     Preferences are kept apart from your own picks; taste may learn from them, the book does not hold them unless you
     say --book. Rows that make no sense are told with their line and left out. The same rows again change nothing.

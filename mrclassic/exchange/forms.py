@@ -6,13 +6,16 @@ conversations  {"prompt": [messages], "completion": [message]}: TRL's, a questio
 messages       {"messages": [{"role", "content"}]}: OpenAI's; TRL's for language modelling
 sharegpt       {"conversations": [{"from", "value"}]}, and beside it a "title" and a "rating" where there is one
 hh             {"chosen": transcript, "rejected": transcript}: HH-RLHF's, see `transcripts`
+argilla        a record (docs.argilla.io) with the fields context, prompt, response_1 ... and which of them was chosen,
+               the "choice", or the "answer" itself; one whose status is not "submitted" was not answered
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
@@ -55,7 +58,9 @@ def guess(row: Row) -> str:
     for name, form in (("messages", "messages"), ("conversations", "sharegpt"), ("completion", "conversations")):
         if row.get(name) is not None:
             return form
-    raise BadRow('it has none of the fields "chosen", "messages", "conversations" and "completion"')
+    if "response_1" in row:
+        return "argilla"
+    raise BadRow('it has none of the fields "chosen", "messages", "conversations", "completion" and "response_1"')
 
 
 def preference(said: Sequence[dict[str, str]], chosen: str, rejected: str) -> Preference:
@@ -155,10 +160,48 @@ def _said(value: object, role: str, name: str = "prompt") -> list[dict[str, str]
     return [message(each["role"], each["content"]) for each in document({who: value}).messages] if value else []
 
 
+_ROLE = re.compile(r"(?:\A|\n\n)(system|user|assistant): ")
+
+
+def told(said: Sequence[Mapping[str, str]]) -> str:
+    """The field `context`: messages one after the other, each after its role."""
+    return "\n\n".join(f"{each['role']}: {each['content']}" for each in said)
+
+
+def _untold(context: str) -> list[dict[str, str]]:
+    """Those messages. (One that has an empty line and then a role in it reads as two.)"""
+    before, *parts = _ROLE.split(context)
+    if before.strip():
+        raise BadRow("its context does not begin with a role, such as `user: `")
+    return [message(role, words) for role, words in zip(parts[::2], parts[1::2], strict=True)]
+
+
+def _argilla(row: Row) -> Preference:
+    if (status := _field(row, "status")) not in ("", "submitted"):
+        raise BadRow(f"it was not answered ({status})")
+    said = [*_untold(_field(row, "context")), message("user", _field(row, "prompt"))]
+    shown = [_field(row, name) for name in row if _RESPONSE.fullmatch(name)]
+    chosen = _field(row, "answer") or _field(row, _field(row, "choice"))
+    others = [each for each in dict.fromkeys(shown) if each.strip() and each.strip() != chosen.strip()]
+    if not others:
+        raise BadRow("no other answer stands beside the one that was chosen")
+    first = preference(said if said[-1]["content"].strip() else [], chosen, others[0])
+    return replace(first, candidates=(chosen, *others))
+
+
+_RESPONSE = re.compile(r"response_[1-9][0-9]*")
+
+
+def _field(row: Row, name: str) -> str:
+    value = row.get(name)
+    return value if isinstance(value, str) else ""
+
+
 _READERS: dict[str, Callable[[Row], Preference | Talk]] = {
     "trl": _trl,
     "conversations": _completion,
     "messages": _openai,
     "sharegpt": _sharegpt,
     "hh": _hh,
+    "argilla": _argilla,
 }

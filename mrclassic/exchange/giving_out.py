@@ -114,7 +114,7 @@ def _record(store: Store, question: Question, width: int) -> list[object]:
     return [
         question.prompt,
         _STATUS.get(question.queue, question.queue),
-        "\n\n".join(f"{each['role']}: {each['content']}" for each in before),
+        forms.told(before),
         question.text,
         *(texts.get(place, "") for place in range(1, width + 1)),
         choice if question.kind == "candidate" else "",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from mrclassic import book
 from mrclassic.errors import UsageError
-from mrclassic.exchange import forms
+from mrclassic.exchange import forms, tables
 from mrclassic.exchange.forms import Talk
 from mrclassic.store import curation
 from mrclassic.store.preferences import Preference
@@ -83,7 +83,7 @@ def grouped(found: Iterator[Preference | Talk]) -> Iterator[Preference | Talk]:
 
 
 def _rows(path: Path, form: str, found: TakenIn) -> Iterator[Preference | Talk]:
-    for line, row in rows.scan(path):
+    for line, row in (tables if path.name.endswith(tables.ENDINGS) else rows).scan(path):
         try:
             if isinstance(row, BadRow):
                 raise row

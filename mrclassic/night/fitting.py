@@ -54,8 +54,13 @@ class Plan:
     update: str
     table: Table
 
+    @property
+    def words(self) -> str:
+        """What an update is."""
+        return f"{self.method} from {self.checkpoint}: {self.update}."
+
     def lines(self) -> tuple[str, ...]:
-        return (f"{self.method} from {self.checkpoint}: {self.update}.", *self.table.lines())
+        return (self.words, *self.table.lines())
 
     def facts(self) -> dict[str, Any]:
         """For scripts."""

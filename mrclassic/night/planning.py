@@ -14,7 +14,7 @@ from mrclassic.night.opinions import Opinions
 from mrclassic.night.plan import Plan, PlannedStage
 from mrclassic.night.workplace import Workplace
 from mrclassic.titles import title
-from mrclassic.training import book
+from mrclassic.training import book, fits
 
 _TRIALS = 4  # updates that the speed of the book stage is measured on
 _RESERVE = 0.9  # of the time: a machine does not keep its pace all night
@@ -23,8 +23,9 @@ _SMALLEST = 5.0  # seconds of practice, however short the night
 
 
 def memory(work: Workplace, opinions: Opinions) -> tuple[tuple[str, ...], Opinions]:
-    """The tables of the night's stages, before what is trained is loaded; raises Postponed where one does not fit now
-    (other programs may leave room later). Of what the owner said only those stages are left that fit."""
+    """What updates of the night's stages are, and the table of their memory, before what is trained is loaded; raises
+    Postponed where one does not fit now (other programs may leave room later). Of what the owner said only those stages
+    are left that fit."""
     order = study.Order(study.recipe(work, seed=0), fit=work.fit)
     plans = [
         study.plan(work, order, None),
@@ -44,7 +45,10 @@ def memory(work: Workplace, opinions: Opinions) -> tuple[tuple[str, ...], Opinio
         except MrClassicError as error:  # no reason to practise nothing
             opinions = opinions.without(name, str(error))
         plans.append(plan)
-    return tuple(line for each in plans if each is not None for line in each.lines()), opinions
+    told = [each for each in plans if each is not None]
+    if not told:  # the checkpoint cannot be read: to say so is for whoever opens it
+        return (), opinions
+    return (*(each.words for each in told), *fits.beside({each.method: each.table for each in told})), opinions
 
 
 def make(means: Means, minutes: float, tables: tuple[str, ...]) -> Plan:

@@ -7,7 +7,8 @@ largest of the others.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -125,15 +126,38 @@ class Table:
 
     def lines(self) -> tuple[str, ...]:
         """The table in words, largest first within each phase."""
-        titles = dict(zip(_PHASES, ("all the time", "drawing", "the passes", "the step", "keeping it"), strict=True))
         lines = [f"  {'memory':<28} {'MiB':>9}  during"]
         for phase in _PHASES:
             for need in sorted(self.needs, key=lambda each: -each.bytes):
-                if need.phase == phase and need.bytes >= 2**18:
-                    lines.append(f"  {need.what:<28} {need.bytes / 2**20:>9,.1f}  {titles[phase]}")
-        free = "unknown" if self.free is None else f"{self.free / 2**20:,.0f} MiB"
-        lines.append(f"  {'at most at once':<28} {self.peak / 2**20:>9,.0f}  free on {self.device}: {free}")
+                if need.phase == phase and need.bytes >= _TOLD:
+                    lines.append(f"  {need.what:<28} {need.bytes / 2**20:>9,.1f}  {_TITLES[phase]}")
+        lines.append(f"  {'at most at once':<28} {self.peak / 2**20:>9,.0f}  {self._room}")
         return tuple(lines) if self.fits else (*lines, f"  It does not fit; {self.advice}.")
+
+    @property
+    def _room(self) -> str:
+        free = "unknown" if self.free is None else f"{self.free / 2**20:,.0f} MiB"
+        return f"free on {self.device}: {free}"
+
+
+def beside(tables: Mapping[str, Table]) -> tuple[str, ...]:
+    """At least one table, in words as one: a column each, in whole MiB."""
+
+    def line(what: str, sizes: Iterable[int], words: str) -> str:
+        cells = (f"{size / 2**20:>9,.0f}" if size >= _TOLD else f"{'-':>9}" for size in sizes)
+        return f"  {what:<24}{''.join(cells)}  {words}"
+
+    every = [{(need.what, need.phase): need.bytes for need in table.needs} for table in tables.values()]
+    lines = [f"  {'memory, MiB':<24}{''.join(f'{name:>9}' for name in tables)}  during"]
+    for phase in _PHASES:
+        most = {key: max(each.get(key, 0) for each in every) for needs in every for key in needs if key[1] == phase}
+        for key in sorted(most, key=lambda each: -most[each]):
+            if most[key] >= _TOLD:
+                lines.append(line(key[0], (each.get(key, 0) for each in every), _TITLES[phase]))
+    least = min(tables.values(), key=lambda table: math.inf if table.free is None else table.free)
+    lines.append(line("at most at once", (table.peak for table in tables.values()), least._room))
+    unfit = (f"  {name} does not fit; {table.advice}." for name, table in tables.items() if not table.fits)
+    return (*lines, *unfit)
 
 
 def _gib(size: int) -> str:
@@ -141,6 +165,10 @@ def _gib(size: int) -> str:
 
 
 _PHASES: tuple[Phase, ...] = ("always", "drawing", "passes", "step", "keeping")
+_TITLES: Mapping[Phase, str] = dict(
+    zip(_PHASES, ("all the time", "drawing", "the passes", "the step", "keeping it"), strict=True)
+)
+_TOLD = 2**18  # bytes; less is not worth a line
 
 
 def peak(needs: tuple[Need, ...]) -> int:

@@ -120,6 +120,59 @@ def test_a_table_for_argilla_has_every_queue(home: Home, store: Store, tmp_path:
     assert [table[0][f"response_{place}"] for place in (1, 2, 3)] == ["=perhaps", "no", "yes"]
 
 
+def test_what_an_annotator_chose_in_the_table_comes_in(home: Home, store: Store, tmp_path: Path) -> None:
+    picked(store, home)
+    asked = store.conversations.add(store.conversations.create("x").id, None, "user", "sugar?").id
+    drawn(store, asked)
+    file, _ = give_out(store, tmp_path, "argilla")
+    with file.open(newline="") as text:
+        table = list(csv.DictReader(text))
+    (pending,) = (row for row in table if row["prompt"] == "sugar?")
+    pending |= {"status": "submitted", "choice": "response_3"}
+    with file.open("w", newline="") as text:
+        writer = csv.DictWriter(text, table[0])
+        writer.writeheader()
+        writer.writerows(table)
+    other = Home(tmp_path / "other").ensure()
+    with Store.open(other) as fresh:
+        found = take_in(fresh, other, [file])
+        assert (found.preferences, found.odd) == (3, 0)
+        assert take_in(fresh, other, [file], "argilla").known == 3
+        got = {each.messages[-1]["content"]: each for each in fresh.preferences.all()}
+    own = {each.messages[-1]["content"]: each for each in store.preferences.all()}
+    for question, standing in own.items():
+        assert (got[question].messages, got[question].chosen) == (standing.messages, standing.chosen)
+        assert set(got[question].rejected) == set(standing.rejected)
+    assert got["sugar?"].chosen == "yes"
+    assert set(got["sugar?"].rejected) == {"=perhaps", "no"}
+
+
+def test_odd_tables_are_told(home: Home, store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "odd.csv"
+    head = "status,context,prompt,response_1,response_2,choice,answer\n"
+    good = 'submitted,,tea?,"yes,\nplease",no,response_1,\n'
+    bad = (
+        "discarded,,tea?,yes,no,,\n"
+        "submitted,,tea?,yes,no,response_9,\n"
+        "submitted,,tea?,yes,,,yes\n"
+        "submitted,well,tea?,yes,no,,yes\n"
+        "submitted,,,yes,no,,yes\n"
+        "submitted,tea?\n"
+    )
+    file.write_text(head + good + bad)
+    found = take_in(store, home, [file])
+    assert (found.preferences, found.odd) == (1, 6)
+    reasons = ("(discarded)", "chosen", "beside", "role", "no question", "fewer")
+    for line, (fault, why) in enumerate(zip(found.faults, reasons, strict=True), 4):
+        assert f"line {line}: " in fault
+        assert why in fault
+    file.write_text('prompt\n"open')
+    with pytest.raises(UsageError, match="no table"):
+        take_in(store, home, [file])
+    with pytest.raises(UsageError, match="Cannot read"):
+        take_in(store, home, [tmp_path / "none.csv"])
+
+
 def test_a_file_that_cannot_be_written_stays_as_it_was(home: Home, store: Store, tmp_path: Path) -> None:
     picked(store, home)
     with pytest.raises(MrClassicError, match="Cannot write"):
@@ -166,6 +219,17 @@ def test_a_row_that_went_out_comes_in_as_it_was(given_: list[Preference], said: 
     plain = [Talk(messages=each.messages) for each in said]
     assert through([forms.openai(each) for each in said]) == plain
     assert through([forms.completion(each) for each in said]) == plain
+
+
+@given(preferences())
+@settings(max_examples=60, deadline=None)
+def test_a_record_of_the_table_comes_in_as_it_was(given_: Preference) -> None:
+    shown = {f"response_{place}": text for place, text in enumerate(given_.candidates, 1)}
+    row = {"context": forms.told(given_.messages[:-1]), "prompt": given_.messages[-1]["content"], **shown}
+    found = forms.read({**row, "answer": given_.chosen})
+    assert isinstance(found, Preference)
+    assert (found.messages, found.chosen) == (given_.messages, given_.chosen)
+    assert set(found.rejected) == set(given_.rejected)
 
 
 @given(st.lists(talks(), min_size=1, max_size=8, unique_by=lambda each: each.digest))

@@ -156,6 +156,10 @@ def test_their_memory_is_told_before_and_what_does_not_fit_is_off(home: Home, mo
         assert fitting == said
         heads = [line for line in lines if not line.startswith(" ")]
         assert [head.partition(" from ")[0] for head in heads] == ["book", "grpo", "selfplay", *STAGES]
+        (head,) = (line for line in lines if "memory, MiB" in line)
+        assert head.split() == ["memory,", "MiB", "book", "grpo", "selfplay", *STAGES, "during"]
+        peaks = next(line for line in lines if "at most at once" in line).split()[4:10]
+        assert all(int(each.replace(",", "")) > 100 for each in peaks)
         assert "(1 talk among 3 questions), 4 book entries replayed." in heads[-1]
         free = iter((None, None, None, 2**20, None, None))  # other programs take it for a moment
         monkeypatch.setattr(fits, "free_memory", lambda device: next(free))
