@@ -1,7 +1,7 @@
 """The README's pictures: the app on a home with a model that has really hatched, driven by keys and painted as SVG.
 
     python -m tests.screenshots                     hatches a model first, and lets it practise: some twenty minutes
-    python -m tests.screenshots --home HOME         takes the first model of that home; of the rest nothing is shown
+    python -m tests.screenshots --home HOME         takes that home if a night has run there, else its first model
     python -m tests.screenshots --home HOME --only book
 
 Seeds, sizes and what is typed are fixed, and so are the dates in the pictures; the words are what that model says.
@@ -39,14 +39,16 @@ from mrclassic.tui import mind_link
 from mrclassic.tui.screens.book import Book
 from mrclassic.tui.screens.models import Models
 from mrclassic.tui.screens.nights import Nights
+from mrclassic.tui.screens.skills import Skills
 
 FOLDER = Path(__file__).resolve().parents[1] / ".github"
 _BUILT = re.compile(r"<!-- built of: (.*?) -->\n")
 _STAMP = re.compile(r"\b\d{8}-\d{6}(?=-[a-z])")
 _DATE = re.compile(r"\b(\d{1,2})( |&#160;)[A-Z][a-z]{2}( |&#160;)\d\d:\d\d\b")
 _FONT = re.compile(r"\s*@font-face \{.*?\}", re.DOTALL)  # to be fetched from elsewhere: the reader's own will do
-_HELD = re.compile(r"^[A-Z][a-z]+day, .* \(UTC\)", re.MULTILINE)
-_MOMENTARY = {"tour", "offers", "book--state"}
+_HELD = re.compile(r"^[A-Z][a-z]+day, .* \(UTC\): (\d+) of", re.MULTILINE)
+_HELD_OPEN = shutil.ignore_patterns("*.sock", "*.lock")  # by who is at work there
+_MOMENTARY = {"tour", "offers", "book--state", "levels--curves"}
 """Parts that are there while they have something to say."""
 
 TAUGHT = {
@@ -69,7 +71,9 @@ class Scene:
 async def _chat(here: Seat) -> None:
     await here.pilot.press("f3")
     await here.ask("Good evening.")
-    await here.pilot.press("1")
+    assert here.candidates.draw is not None
+    likeliest = max(here.candidates.draw.pieces, key=lambda piece: piece.logprob / max(1, piece.tokens))
+    await here.pilot.press(str(likeliest.shown))
     await here.idle()
     await here.ask("Do you like the rain?")
 
@@ -98,11 +102,19 @@ async def _models(here: Seat) -> None:
     await here.idle()
 
 
+async def _practice(here: Seat) -> None:
+    await here.pilot.press("alt+t")
+    await here.until(lambda: isinstance(here.app.screen, Skills) and here.app.screen.levels.known, "the tasks")
+    await here.pilot.press("down", "down")  # the first level that is not mastered
+    await here.idle()
+
+
 SCENES = (
     Scene("chat", (118, 30), _chat),
     Scene("book", (118, 26), _book),
     Scene("nights", (118, 34), _nights),
     Scene("models", (118, 26), _models),
+    Scene("practice", (118, 30), _practice),
 )
 
 
@@ -128,7 +140,7 @@ def told(picture: str) -> list[str]:
 async def paint(scene: Scene, home: Home) -> str:
     """The picture of a scene on a home, to which it is done."""
     for page in home.nights.glob("*.md"):
-        page.write_text(_HELD.sub("Monday, 5 January 2026, 21:00 to 21:08 (UTC)", page.read_text(encoding="utf-8")))
+        page.write_text(_HELD.sub(_held, page.read_text(encoding="utf-8")))
     seeds = itertools.count(1)
     mind_link._seed = lambda: next(seeds)  # the app's own are drawn by chance
     async with seat(home, size=scene.size, chat={}) as here:
@@ -141,6 +153,10 @@ async def paint(scene: Scene, home: Home) -> str:
     return timeless(f"<!-- built of: {parts} -->\n{picture}")
 
 
+def _held(found: re.Match[str]) -> str:
+    return f"Monday, 5 January 2026, 21:00 to 21:{int(found[1]):02} (UTC): {found[1]} of"
+
+
 def timeless(picture: str) -> str:
     """The picture with dates that do not depend on the day on which it is made, in the same order and width."""
     stamps = {stamp: f"20260105-21{at:02}00" for at, stamp in enumerate(sorted({*_STAMP.findall(picture)}))}
@@ -149,9 +165,11 @@ def timeless(picture: str) -> str:
 
 
 def prepare(home: Home, source: Home | None) -> None:
-    """A home that has lived for a few days: hatched, taught, a lesson, a night, and something that waits."""
+    """A home that has lived for a few days: hatched, a night, taught, a lesson, and something that waits."""
     if source is None:
         _run(home, "hatch", "--seed", "0")
+    elif any(source.nights.glob("*.md")):
+        shutil.copytree(source.root, home.root, ignore=_HELD_OPEN)
     else:
         home.ensure()
         book.ensure_book(home)
@@ -165,18 +183,19 @@ def prepare(home: Home, source: Home | None) -> None:
             store.checkpoints.add(first)
             store.checkpoints.use(first.id)
             store.checkpoints.set_golden(first.id)
+    if not any(home.nights.glob("*.md")):
+        _run(home, "night", "--now", "--minutes", "8", "--seed", "0")
     for question, answer in TAUGHT.items():
         _run(home, "ask", question)
         _run(home, "teach", "--say", answer)
     _run(home, "lesson", "--seed", "0")
     process.stop(home)
-    _run(home, "night", "--now", "--minutes", "8", "--seed", "0")
     book.put_all(home.book, [Entry((Turn(*said),)) for said in WAITING.items()])
     _run(home, "eval", "--entries")
 
 
 def _run(home: Home, *words: str) -> None:
-    done = command("--home", str(home.root), *words)
+    done = command("--home", str(home.root), *words, timeout=2 * 3600)  # a busy machine hatches slowly
     sys.stderr.write(f"mrclassic {' '.join(words)}: {done.returncode}\n")
     if done.returncode not in (0, 3):  # a night that promotes nothing is a night like another
         raise SystemExit(done.stderr)
@@ -198,7 +217,7 @@ def main() -> None:
             if given.only not in (None, scene.name):
                 continue
             copy = Home(Path(folder) / scene.name)  # what one scene does is not to be seen in the next
-            shutil.copytree(home.root, copy.root, ignore=shutil.ignore_patterns("*.sock", "*.lock"))
+            shutil.copytree(home.root, copy.root, ignore=_HELD_OPEN)
             try:
                 (FOLDER / f"{scene.name}.svg").write_text(asyncio.run(paint(scene, copy)), encoding="utf-8")
             finally:

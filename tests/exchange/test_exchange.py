@@ -348,7 +348,8 @@ def test_into_the_book_only_when_asked_for(home: Home, tmp_path: Path) -> None:
         assert [each.rating for each in store.preferences.rated()] == [2.0]
     code, facts, _ = mrclassic(home.root, "data", "export", str(tmp_path), "--as", "trl", "--json")
     assert (code, facts["rows"], Path(facts["file"]).name) == (0, 1, NAMES["trl"])
-    assert mrclassic(home.root, "rate", "5")[1] == "Rated ★★★★★: milk?\n"
+    assert mrclassic(home.root, "rate", "5")[0] == 2, "nothing was said here yet"
+    assert mrclassic(home.root, "rate", "5", "--conversation", "1")[1] == "Rated ★★★★★: milk?\n"
     assert mrclassic(home.root, "rate", "0", "--conversation", "1", "--json")[1]["score"] == 0.0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from mrclassic.home import Home
 from mrclassic.mind import process
 from mrclassic.store import Store
+from mrclassic.tasks import catalogue, gym, listing
 
 
 @pytest.fixture(scope="session")
@@ -44,3 +46,16 @@ def sleeping_home(tmp_path: Path) -> Iterator[Home]:
     babies.hatch(home)
     yield home
     process.stop(home)
+
+
+@pytest.fixture(scope="session")
+def listed() -> str:
+    """What `task list` keeps of a home: of arithmetic as it found it, of the others as little as will do. Reading all
+    published data anew takes seconds a home."""
+    kept = {}
+    for name in [*catalogue.names(), *([catalogue.GYM] if gym.installed() else [])]:
+        key = f"{listing._FORM} {gym.version()}" if name == catalogue.GYM else listing._key(name, None)
+        facts = {"name": name, "about": f"about {name}", "source": "a test", "faults": 0, "broken": None}
+        facts["levels"] = [{"level": "1", "train": 3, "held_out": 1, "example": "What is it?"}]
+        kept[name] = {"key": key, "facts": facts if name != "arithmetic" else listing._find(name, None)}
+    return json.dumps(kept)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -12,33 +12,21 @@ from drop_ins import approve, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from textual.widgets import Input, OptionList, Static, TextArea
+from textual_plot import PlotWidget
 from tui.seats import Seat, seat
 
 from mrclassic.home import Home
 from mrclassic.night.gate import GateVerdict, SuiteVerdict
 from mrclassic.store import Checkpoint, Store
-from mrclassic.tasks import catalogue, gym, listing
 from mrclassic.tui import skills, trials
 from mrclassic.tui.catalogue import Line, Text
 from mrclassic.tui.screens.models import Models
 from mrclassic.tui.screens.skills import PARTS, Skills
 from mrclassic.tui.trials import Drawn
+from mrclassic.tui.widgets.plots import Picture
 from mrclassic.tui.widgets.try_part import TryPart
 
 FLAT = 'def flat(completions, **columns):\n    """Half a point."""\n    return [0.5] * len(completions)\n'
-
-
-@pytest.fixture(scope="module")
-def listed() -> str:
-    """What `task list` keeps of a home: of arithmetic as it found it, of the others as little as will do. Reading all
-    published data anew takes seconds a home."""
-    kept = {}
-    for name in [*catalogue.names(), *([catalogue.GYM] if gym.installed() else [])]:
-        key = f"{listing._FORM} {gym.version()}" if name == catalogue.GYM else listing._key(name, None)
-        facts = {"name": name, "about": f"about {name}", "source": "a test", "faults": 0, "broken": None}
-        facts["levels"] = [{"level": "1", "train": 3, "held_out": 1, "example": "What is it?"}]
-        kept[name] = {"key": key, "facts": facts if name != "arithmetic" else listing._find(name, None)}
-    return json.dumps(kept)
 
 
 @pytest.fixture
@@ -201,6 +189,9 @@ async def test_levels_and_curriculum_at_three_widths(skilled: Home) -> None:
             assert text.index("arithmetic:2") < text.index("arithmetic:1"), "the largest share comes first"
             assert all(len(line.rstrip()) <= width - 2 for line in text.splitlines())
             await here.pilot.press("left")
+        picture = screen.query_one(Picture)
+        await picture.query_one(PlotWidget).remove_children()
+        picture.show(replace(picture.curve, note="drawn while it is taken down"))
         await here.pilot.press("tab", "pagedown", "tab", "end", "up")
         await here.until(lambda: "no; tasks =" in shown(screen, "#levels--facts"), "a task that is not practised")
         await here.pilot.press("f1")

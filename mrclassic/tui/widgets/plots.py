@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _MARGIN = 8
 """Columns for the numbers beside a plot."""
 _TICKS = 3
+_ROOM = 0.1
+"""Above and below a curve that is flat, as a share of its value: by itself it would be drawn to the last decimal."""
 
 
 async def ready() -> None:
@@ -67,10 +69,13 @@ class Picture(Widget):
         from textual_plot import HiResMode, PlotWidget
 
         plot = next(iter(self.query(PlotWidget)), None)
-        if plot is None:
-            return  # it has been taken down meanwhile
+        if plot is None or not plot.children:
+            return  # it is being taken down, from its leaves upwards
         plot.clear()
         first, last = self.curve.steps[0], self.curve.steps[-1]
         plot.set_xticks([round(first + (last - first) * at / (_TICKS - 1)) for at in range(_TICKS)])
+        values = self.curve.values
+        room = _ROOM * (abs(values[0]) or 1.0) if min(values) == max(values) else 0.0
+        plot.set_ylimits(*((values[0] - room, values[0] + room) if room else (None, None)))
         accent = self.app.theme_variables["accent"]
-        plot.plot(self.curve.steps, self.curve.values, line_style=accent, hires_mode=HiResMode.BRAILLE)
+        plot.plot(self.curve.steps, values, line_style=accent, hires_mode=HiResMode.BRAILLE)
