@@ -8,12 +8,14 @@ from __future__ import annotations
 import asyncio
 import signal
 from contextlib import suppress
+from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App
+from textual.events import Event, InputEvent
 
 from mrclassic.errors import MrClassicError
-from mrclassic.tui import garbage, keys
+from mrclassic.tui import garbage, keys, lean
 from mrclassic.tui.desk import Desk
 from mrclassic.tui.palette import Everything
 from mrclassic.tui.screens.chat import ChatScreen
@@ -55,9 +57,11 @@ class ClassicApp(App[int]):
         if self.no_color and self.theme == CLASSIC_DARK.name:
             self.theme = CONTRAST_DARK.name  # without its colours the other one is grey on grey
         self._asked_to_leave = 0.0
+        self._stirred = monotonic()
 
     def on_mount(self) -> None:
         self._leave_on_signals()
+        self.set_interval(garbage.PAUSE, self._tidy)
         self.set_keymap(self.moved)
         for sentence in self.conflicts:
             self.notify(sentence, severity="warning", timeout=10, markup=False)
@@ -67,6 +71,15 @@ class ClassicApp(App[int]):
                 severity="warning",
                 markup=False,
             )
+
+    async def on_event(self, event: Event) -> None:
+        if isinstance(event, InputEvent):
+            self._stirred = monotonic()
+        await super().on_event(event)
+
+    def _tidy(self) -> None:
+        if monotonic() - self._stirred > garbage.PAUSE:
+            garbage.tidy()
 
     def get_driver_class(self) -> type[Driver]:
         return outlasting(super().get_driver_class())
@@ -126,7 +139,7 @@ class ClassicApp(App[int]):
 def run(home: Home, settings: Settings) -> int:
     """Open the app on a home; returns the exit code. Raises `MrClassicError` if the store cannot be opened."""
     garbage.wait()
-    garbage.let_lines_go()
+    lean.make()
     teach_alt_enter()
     app = ClassicApp(home, settings)
     code = app.run()
