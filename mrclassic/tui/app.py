@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from mrclassic.home import Home
     from mrclassic.settings import Settings
 
+SWITCH = 0.001
+"""Seconds after which the screen's thread gets its turn where another one, mostly the store's, computes."""
 AGAIN_WITHIN = 2.0
 """Seconds in which a second Ctrl+C leaves."""
 
@@ -78,8 +81,7 @@ class ClassicApp(App[int]):
         await super().on_event(event)
 
     def _tidy(self) -> None:
-        if monotonic() - self._stirred > garbage.PAUSE:
-            garbage.tidy()
+        garbage.tidy(monotonic() - self._stirred)
 
     def get_driver_class(self) -> type[Driver]:
         return outlasting(super().get_driver_class())
@@ -140,6 +142,7 @@ def run(home: Home, settings: Settings) -> int:
     """Open the app on a home; returns the exit code. Raises `MrClassicError` if the store cannot be opened."""
     garbage.wait()
     lean.make()
+    sys.setswitchinterval(SWITCH)
     teach_alt_enter()
     app = ClassicApp(home, settings)
     code = app.run()

@@ -11,12 +11,12 @@ import gc
 
 YOUNG = 4000
 """Objects made between two looks at the youngest, which then take a millisecond."""
-MIDDLE = 10
-"""Such looks between two at those of middle age."""
-ENOUGH, TOO_MANY = 3, 50
-"""Looks at those of middle age after which a full one is worth while in a pause, and after which it does not wait."""
-PAUSE = 0.5
-"""Seconds without a key that are one."""
+SOME, MANY = 5, 3
+"""Looks at the young after which one at the middle-aged is worth while; such looks after which a full one is."""
+TOO_MANY = 50
+"""Of either, after which it does not wait for a pause."""
+PAUSE, REST = 0.3, 2.0
+"""Seconds without a key in which there is time for a short look, and for a full one."""
 
 
 def wait() -> None:
@@ -27,11 +27,14 @@ def wait() -> None:
 def set_aside() -> None:
     """Leave alone what there is now; for few, chosen moments, as a circle among these objects is never freed."""
     gc.freeze()
-    gc.set_threshold(YOUNG, MIDDLE, TOO_MANY)
+    gc.set_threshold(YOUNG, TOO_MANY, TOO_MANY)
     gc.enable()
 
 
-def tidy() -> None:
-    """A full look in a pause, if one is worth while, so that there is none while somebody types."""
-    if gc.get_count()[2] >= ENOUGH:
+def tidy(quiet: float) -> None:
+    """After so many seconds without a key: the look that is worth while, so that there is none while somebody types."""
+    _, young, middle = gc.get_count()
+    if middle >= MANY and quiet > REST:
         gc.collect()
+    elif young >= SOME and quiet > PAUSE:
+        gc.collect(1)

@@ -4,7 +4,11 @@ Every strip (a row of a widget) is born with seven caches, most of which stay em
 app makes. And a strip that is cut to its own length remembers itself, so that only Python's collector can let it go,
 together with all that it holds. Here a cache comes with its first use, and a strip is its own cut without remembering.
 
-A layout leaves a circle behind that holds the places of all widgets; here it holds none.
+A layout leaves a circle behind that holds the places of all widgets; here it holds none. And what has changed when
+something is scrolled is painted twice; here once.
+
+A screen that has just been painted is not painted again for a sixtieth of a second: a key that comes meanwhile waits,
+which is always while answers are written. Here it waits for half of that.
 
 The colours of a widget's lines are remembered together with the lines themselves, of a thousand widgets that may be
 long gone (https://github.com/Textualize/textual/issues/6665); here they are remembered alone.
@@ -21,12 +25,15 @@ from typing import Any
 from rich.segment import Segment
 from rich.style import Style
 from textual import _compositor, _styles_cache
+from textual import screen as _screen
 from textual.cache import FIFOCache
 from textual.color import Color
 from textual.geometry import Size
 from textual.strip import Strip
 from textual.style import Style as VisualStyle
 from textual.widget import Widget
+
+PAINTS_PER_SECOND = 120
 
 _CACHES = {
     "_divide_cache": 4,
@@ -47,7 +54,9 @@ def make() -> None:
     """From now on."""
     strips()
     layouts()
+    scrolls()
     lines()
+    sooner()
 
 
 def strips() -> None:
@@ -74,6 +83,21 @@ def layouts() -> None:
     compositor._arrange_root = _lean
 
 
+def scrolls() -> None:
+    """Scrolling that paints once: as a layout does, it takes what is to be painted with it."""
+    screen: Any = _screen.Screen
+    refresh = getattr(screen, "_refresh_layout", None)
+    if refresh is None or refresh.__name__ == "_once" or "_dirty_widgets" not in refresh.__code__.co_names:
+        return
+
+    def _once(self: Any, size: Size | None = None, scroll: bool = False) -> None:
+        refresh(self, size, scroll)
+        if scroll:
+            self._dirty_widgets.clear()
+
+    screen._refresh_layout = _once
+
+
 def lines() -> None:
     """Colours without the lines that had them."""
 
@@ -84,6 +108,12 @@ def lines() -> None:
     cache: Any = _styles_cache.StylesCache
     if hasattr(cache, "get_inner_outer"):
         cache.get_inner_outer = staticmethod(colours)
+
+
+def sooner() -> None:
+    """Screens made from now on are painted up to so many times a second."""
+    if hasattr(_screen, "UPDATE_PERIOD"):
+        _screen.UPDATE_PERIOD = 1 / PAINTS_PER_SECOND  # type: ignore[misc]
 
 
 def _init(self: Strip, segments: Iterable[Segment], cell_length: int | None = None) -> None:
