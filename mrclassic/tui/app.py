@@ -81,6 +81,7 @@ class ClassicApp(App[int]):
         await super().on_event(event)
 
     def _tidy(self) -> None:
+        lean.forget(self)
         garbage.tidy(monotonic() - self._stirred)
 
     def get_driver_class(self) -> type[Driver]:

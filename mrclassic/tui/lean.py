@@ -13,6 +13,8 @@ which is always while answers are written. Here it waits for half of that.
 The colours of a widget's lines are remembered together with the lines themselves, of a thousand widgets that may be
 long gone (https://github.com/Textualize/textual/issues/6665); here they are remembered alone.
 
+And an app remembers every text box that asked to be told of another theme until there is one; here, while it is there.
+
 What has another shape in the Textual that is installed is left as it is.
 """
 
@@ -26,6 +28,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import _compositor, _styles_cache
 from textual import screen as _screen
+from textual.app import App
 from textual.cache import FIFOCache
 from textual.color import Color
 from textual.geometry import Size
@@ -114,6 +117,12 @@ def sooner() -> None:
     """Screens made from now on are painted up to so many times a second."""
     if hasattr(_screen, "UPDATE_PERIOD"):
         _screen.UPDATE_PERIOD = 1 / PAINTS_PER_SECOND  # type: ignore[misc]
+
+
+def forget(app: App[Any]) -> None:
+    """Let go of the text boxes that have been closed."""
+    for watchers in getattr(app, "__watchers", {}).values():
+        watchers[:] = [(widget, told) for widget, told in watchers if not widget._closing]
 
 
 def _init(self: Strip, segments: Iterable[Segment], cell_length: int | None = None) -> None:

@@ -322,6 +322,7 @@ class ChatScreen(Commanding):
     def tallied(self) -> None:
         self.status.say(practice="" if self.tally is None else str(self.tally))
         self.candidates.prefix = "" if self.tally is None else f"Practice {self.tally.asked}. "
+        self.candidates.repaint_cards()
         if self.tally is not None:
             self.tour.done("practised")
 

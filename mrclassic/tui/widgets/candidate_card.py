@@ -47,7 +47,7 @@ class CandidateCard(Widget):
         """How the answer stands, in two or three words."""
         self.done = False
         self._lines = GrowingLines()
-        self._stands: tuple[bool, int | None] = (False, None)
+        self._stands: tuple[bool, int | None, int] = (False, None, 0)
 
     @property
     def rows(self) -> int:
@@ -68,11 +68,12 @@ class CandidateCard(Widget):
     def stand(self, stacked: bool, rows: int | None) -> None:
         """Be so many rows of text high (None: as many as it takes), which is a new layout of the screen. Of an answer
         that is being written and takes more, the end is shown."""
-        if (stacked, rows) != self._stands:
-            self._stands = (stacked, rows)
+        stands = (stacked, rows, self.rows if rows is None else rows)
+        if stands != self._stands:
+            self._stands = stands
             self.styles.height = "auto" if rows is None else rows + (0 if stacked else BORDER)
             self._break()
-            self.refresh()
+            self.refresh(layout=True)
 
     def paint(self, piece: Piece, twin: int | None, details: bool = False) -> None:
         """Show the candidate as it is now, with its figures or without."""

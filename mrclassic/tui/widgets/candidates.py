@@ -85,6 +85,7 @@ class Candidates(Vertical, can_focus=True):
             self.repaint_cards()
             self._highlight(highlighted or draw.by_position[0].shown)
         self._turns.resume()
+        self.call_after_refresh(self.repaint_cards)  # the width of cards that were hidden is known only now
 
     def fail(self, sentence: str) -> None:
         """Say why there are no answers."""
@@ -99,8 +100,13 @@ class Candidates(Vertical, can_focus=True):
         self._turns.pause()
 
     def _turn(self) -> None:
-        """Bring the next card up to date."""
-        if self.draw is not None and self.display:
+        """Bring the next card up to date; all of them at the end, and then no more."""
+        if self.draw is None or not self.display:
+            return
+        if self.draw.done or self.note:
+            self._turns.pause()
+            self.repaint_cards()
+        else:
             self._next += 1
             self._repaint(self._pairs()[self._next % len(self.draw.pieces)])
 
@@ -131,6 +137,7 @@ class Candidates(Vertical, can_focus=True):
             room = max(self._room // len(pairs) if stacked else self._room - BORDER, step)
             rows = max(self._rows, step)
             self._rows = min(rows if tallest <= rows else max(2 * rows, tallest), room)
+        self._table.styles.height = "auto" if stacked else self._rows + BORDER
         for card, piece in pairs:
             whole = stacked and piece.done and (self.draw.done or self.draw.only is not None)
             card.stand(stacked, None if whole else self._rows)
