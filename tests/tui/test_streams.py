@@ -49,7 +49,7 @@ async def written(here: Seat, draw: Draw) -> list[float]:
     """Write five answers, some words at a time; seconds computed each time."""
     answers = [random.Random(number).choices(many.WORDS, k=100 - 9 * number) for number in range(draw.n)]
     spent = []
-    for count in range(3, 101, 3):
+    for count in range(4, 101, 4):
         begun = thread_time()
         for piece, words in zip(draw.pieces, answers, strict=True):
             piece.text = " ".join(words[:count])
