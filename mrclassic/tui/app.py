@@ -8,15 +8,18 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 import threading
 from contextlib import suppress
+from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App
+from textual.events import Event, InputEvent
 
 from mrclassic import desktop
 from mrclassic.errors import MrClassicError
-from mrclassic.tui import garbage, keys
+from mrclassic.tui import garbage, keys, lean
 from mrclassic.tui.desk import Desk
 from mrclassic.tui.palette import Everything
 from mrclassic.tui.screens.chat import ChatScreen
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
     from mrclassic.home import Home
     from mrclassic.settings import Settings
 
+SWITCH = 0.001
+"""Seconds after which the screen's thread gets its turn where another one, mostly the store's, computes."""
 AGAIN_WITHIN = 2.0
 """Seconds in which a second Ctrl+C leaves."""
 
@@ -60,9 +65,11 @@ class ClassicApp(App[int]):
             self.theme = CONTRAST_DARK.name  # without its colours the other one is grey on grey
         self._asked_to_leave = 0.0
         self._told: set[str] = set()
+        self._stirred = monotonic()
 
     def on_mount(self) -> None:
         self._leave_on_signals()
+        self.set_interval(garbage.PAUSE, self._tidy)
         self.set_keymap(self.moved)
         for sentence in self.conflicts:
             self.notify(sentence, severity="warning", timeout=10, markup=False)
@@ -72,6 +79,15 @@ class ClassicApp(App[int]):
                 severity="warning",
                 markup=False,
             )
+
+    async def on_event(self, event: Event) -> None:
+        if isinstance(event, InputEvent):
+            self._stirred = monotonic()
+        await super().on_event(event)
+
+    def _tidy(self) -> None:
+        lean.forget(self)
+        garbage.tidy(monotonic() - self._stirred)
 
     def get_driver_class(self) -> type[Driver]:
         return outlasting(super().get_driver_class())
@@ -151,7 +167,8 @@ class ClassicApp(App[int]):
 def run(home: Home, settings: Settings) -> int:
     """Open the app on a home; returns the exit code. Raises `MrClassicError` if the store cannot be opened."""
     garbage.wait()
-    garbage.let_lines_go()
+    lean.make()
+    sys.setswitchinterval(SWITCH)
     teach_alt_enter()
     app = ClassicApp(home, settings)
     code = app.run()

@@ -133,10 +133,9 @@ def streaming(terminal: Terminal, keys: int) -> list[Stroke]:
         place = len(terminal.seen)
         terminal.paints("writing…", keys="ψ\rω")  # whoever types on at once keeps the box
         for sign in SIGNS * 4:
-            stroke = typist.press(sign, sign)
+            strokes.append(typist.press(sign, sign))  # the one that meets the last layout, too
             if terminal.shows(DONE, place):
                 break
-            strokes.append(stroke)
         terminal.until(lambda place=place: terminal.shows(DONE, place))
         terminal.paints(ASKING, keys="\r")
         terminal.rest(0.2)

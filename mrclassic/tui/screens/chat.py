@@ -47,9 +47,6 @@ DRAFT_EVERY = 0.5
 """Seconds between two savings of what is being typed: this much can be lost in a crash."""
 STANDING_EVERY = 3.0
 """Seconds between two looks at what other processes may have changed: checkpoint, night, conversations."""
-QUIET = 4.0
-"""Seconds without a key after which there is time for other things."""
-
 LIST_FROM = 80
 """Columns from which the list of conversations is shown without being asked for."""
 
@@ -141,8 +138,6 @@ class ChatScreen(Commanding):
             checkpoint=standing.checkpoint, waiting=standing.waiting, night=standing.night, book=standing.trouble
         )
         self.list_shown(standing)
-        if self._quiet() > QUIET:
-            garbage.tidy()
         await self._remember()
         if self.lessons.due(standing.waiting, self._quiet()):
             self.give_lesson(standing.waiting)
@@ -334,6 +329,7 @@ class ChatScreen(Commanding):
     def tallied(self) -> None:
         self.status.say(practice="" if self.tally is None else str(self.tally))
         self.candidates.prefix = "" if self.tally is None else f"Practice {self.tally.asked}. "
+        self.candidates.repaint_cards()
         if self.tally is not None:
             self.tour.done("practised")
 

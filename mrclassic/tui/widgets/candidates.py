@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -13,7 +12,7 @@ from textual.widgets import Static
 
 from mrclassic.tui.draw import Draw, Piece
 from mrclassic.tui.keys import bindings
-from mrclassic.tui.widgets.candidate_card import CandidateCard
+from mrclassic.tui.widgets.candidate_card import BORDER, CandidateCard
 
 REPAINTS_PER_SECOND = 8
 """Of each card: fast enough to read along, slow enough that five streams leave the processor to the model."""
@@ -23,9 +22,8 @@ TURNS = 5
 SIDE_BY_SIDE = 110
 """Columns from which five cards stand side by side; narrower, each would hold three words a row."""
 
-STEP, AHEAD = 3, 1.5
-"""Cards side by side grow together by so many rows at least, and while they are written by half as much again: the
-screen is laid out anew each time."""
+STEP = 3
+"""Cards side by side have so many rows, or twice, or three times as many."""
 
 
 class Candidates(Vertical, can_focus=True):
@@ -52,8 +50,7 @@ class Candidates(Vertical, can_focus=True):
         self._table = Container(*self._cards, id="cards")
         self._columns = 0
         self._rows = 0
-        self._even_done = False
-        """Whether the cards were made even for answers that are complete."""
+        """Rows that every card has while answers are written; at first as many as the last answers took."""
         self._next = 0
 
     def compose(self) -> ComposeResult:
@@ -62,7 +59,7 @@ class Candidates(Vertical, can_focus=True):
 
     def on_mount(self) -> None:
         self.display = False
-        self.set_interval(1 / REPAINTS_PER_SECOND / TURNS, self._turn)
+        self._turns = self.set_interval(1 / REPAINTS_PER_SECOND / TURNS, self._turn, pause=True)
 
     @property
     def chosen(self) -> Piece | None:
@@ -73,7 +70,6 @@ class Candidates(Vertical, can_focus=True):
         """Show this draw; it may still be streaming, and is repainted while it does."""
         self.draw = draw
         self.note = ""
-        self._rows = 0
         with self.app.batch_update():
             more = [CandidateCard() for _ in range(len(draw.pieces) - len(self._cards))]
             if more:
@@ -88,6 +84,8 @@ class Candidates(Vertical, can_focus=True):
             self.display = True
             self.repaint_cards()
             self._highlight(highlighted or draw.by_position[0].shown)
+        self._turns.resume()
+        self.call_after_refresh(self.repaint_cards)  # the width of cards that were hidden is known only now
 
     def fail(self, sentence: str) -> None:
         """Say why there are no answers."""
@@ -99,10 +97,16 @@ class Candidates(Vertical, can_focus=True):
         """Show no answers."""
         self.draw = None
         self.display = False
+        self._turns.pause()
 
     def _turn(self) -> None:
-        """Bring the next card up to date."""
-        if self.draw is not None and self.display:
+        """Bring the next card up to date; all of them at the end, and then no more."""
+        if self.draw is None or not self.display:
+            return
+        if self.draw.done or self.note:
+            self._turns.pause()
+            self.repaint_cards()
+        else:
             self._next += 1
             self._repaint(self._pairs()[self._next % len(self.draw.pieces)])
 
@@ -113,34 +117,40 @@ class Candidates(Vertical, can_focus=True):
 
     def _repaint(self, *pairs: tuple[CandidateCard, Piece]) -> None:
         assert self.draw is not None
-        grown = [card.paint(piece, self.draw.same_as(piece), self.details) for card, piece in pairs]
-        if any(grown) or not self._rows or self.draw.done != self._even_done:
-            self._even()
+        for card, piece in pairs:
+            card.paint(piece, self.draw.same_as(piece), self.details)
+        self._stand()
         head = self.note or self.prefix + self._state()
         if head != str(self._head.content):
             self._head.update(head)
 
-    def _even(self) -> None:
-        """Side by side all cards are as tall as the tallest, in steps, so that the screen is seldom laid out anew."""
-        side_by_side = self.app.size.width >= SIDE_BY_SIDE
-        tallest = max((card.rows for card, _ in self._pairs()), default=1)
-        done = self.draw is not None and self.draw.done
-        room = tallest if done or tallest <= STEP else math.ceil(tallest * AHEAD)
-        rows = max(STEP, -(-room // STEP) * STEP) if side_by_side else -1
-        if side_by_side and not done and tallest <= self._rows:
-            rows = self._rows
-        self._even_done = done
-        if rows != self._rows:
-            self._rows = rows
-            self._table.styles.height = rows + 2 if side_by_side else "auto"
-            for card in self._cards:
-                card.styles.height = rows + 2 if side_by_side else "auto"
-                card.fixed = side_by_side
+    def _stand(self) -> None:
+        """Give the cards their heights, seldom anew. While answers are written all cards are equally high, and double
+        until the room is used up; complete answers are shown whole, side by side in steps."""
+        assert self.draw is not None
+        pairs, stacked = self._pairs(), self.app.size.width < SIDE_BY_SIDE
+        tallest = max(card.rows for card, _ in pairs)
+        step = 1 if stacked else STEP
+        if self.draw.done:
+            self._rows = -(-tallest // step) * step
+        else:
+            room = max(self._room // len(pairs) if stacked else self._room - BORDER, step)
+            rows = max(self._rows, step)
+            self._rows = min(rows if tallest <= rows else max(2 * rows, tallest), room)
+        self._table.styles.height = "auto" if stacked else self._rows + BORDER
+        for card, piece in pairs:
+            whole = stacked and piece.done and (self.draw.done or self.draw.only is not None)
+            card.stand(stacked, None if whole else self._rows)
+
+    @property
+    def _room(self) -> int:
+        """Rows that there are for cards."""
+        most = self.styles.max_height
+        return int(self.app.size.height * (most.value if most else 100) / 100) - 1
 
     def on_resize(self, event: Resize) -> None:
         if event.size.width != self._columns:
             self._columns = event.size.width
-            self._rows = 0
             self.call_after_refresh(self.repaint_cards)
 
     def _pairs(self) -> list[tuple[CandidateCard, Piece]]:

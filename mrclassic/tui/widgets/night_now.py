@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from mrclassic.tui.curves import Curve
 
+BETWEEN = 0.1
+"""Seconds between two pictures: each is painted by itself, so that a key waits for one at most."""
 _BAR = 20
 _LONGEST = 280
 """Characters of a sample that are shown."""
@@ -75,7 +77,7 @@ class NightNow(VerticalScroll, can_focus=True):
 
     @work(group="curves")
     async def _draw(self) -> None:
-        """One picture a curve. Between two pictures the keyboard has its turn."""
+        """One picture a curve."""
         if self._drawing:
             return  # the next look comes soon
         self._drawing = True
@@ -96,8 +98,8 @@ class NightNow(VerticalScroll, can_focus=True):
             shelf.mount(*(plots.Picture(curve) for curve in curves))
             return
         for curve in curves:
-            pictures[curve.title].show(curve)
-            await asyncio.sleep(0)
+            if pictures[curve.title].show(curve):
+                await asyncio.sleep(BETWEEN)
 
     def _put(self, part: str, content: Content) -> None:
         widget = self.query_one(f"#now--{part}", Static)

@@ -57,20 +57,25 @@ class Picture(Widget):
         self.call_after_refresh(self._draw)
         self.app.theme_changed_signal.subscribe(self, lambda _: self._draw())
 
-    def show(self, curve: Curve) -> None:
-        """Draw the curve anew, if it has changed."""
-        if curve != self.curve:
-            self.curve = curve
-            self.border_title = curve.title
-            self.border_subtitle = curve.note
-            self._draw()
+    def show(self, curve: Curve) -> bool:
+        """Draw the curve anew; false where it has not changed."""
+        if curve == self.curve:
+            return False
+        self.curve = curve
+        self.border_title = curve.title
+        self.border_subtitle = curve.note
+        self._draw()
+        return True
 
     def _draw(self) -> None:
         from textual_plot import HiResMode, PlotWidget
 
         plot = next(iter(self.query(PlotWidget)), None)
-        if plot is None or not plot.children:
-            return  # it is being taken down, from its leaves upwards
+        if plot is None:
+            return  # it has been taken down meanwhile
+        if not plot.query("#legend"):  # its parts are not there yet, or not any more: then this is never called
+            self.call_after_refresh(self._draw)
+            return
         plot.clear()
         first, last = self.curve.steps[0], self.curve.steps[-1]
         plot.set_xticks([round(first + (last - first) * at / (_TICKS - 1)) for at in range(_TICKS)])
