@@ -35,6 +35,7 @@ from typing import Literal, get_args
 from mrclassic.stats import Interval, paired_mean, paired_proportions
 
 Kind = Literal["target", "guard", "watch"]
+HELD_OUT = "held_out_picks"  # the suite of those that nothing was learned from
 HALF_LEARNT = 0.5  # the confidence of a guard on which many items flip by chance; see above
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from mrclassic.choices import Choice
 from mrclassic.errors import Refused
 from mrclassic.night import fitting, practice
+from mrclassic.night.gate import HELD_OUT
 from mrclassic.night.judging import Bench, settle
 from mrclassic.night.recorder import StoreRecorder, Watch
 from mrclassic.night.workplace import Workplace
@@ -19,7 +20,6 @@ from mrclassic.training.fits import WHOLE, Fit
 from mrclassic.training.sentinel import PREFERRED, Sentinel
 from mrclassic.training.suites import Probe, Suite, recall
 
-HELD_OUT = "held_out_picks"
 ITEMS = 500  # of each level
 _FOLD = 0  # that is held out: a fifth of the prompts, the same ones always
 

@@ -17,8 +17,9 @@ from typing import Any
 
 from mrclassic import files
 from mrclassic.errors import MrClassicError
-from mrclassic.night.choices import Choice, in_percent, told
+from mrclassic.night.choices import Choice, told
 from mrclassic.night.gate import GateVerdict, SuiteVerdict
+from mrclassic.night.telling import told_of
 from mrclassic.sparkline import CELLS, sparkline
 from mrclassic.titles import title
 
@@ -202,10 +203,8 @@ def _practice(report: NightReport) -> str:
         ]
         if curves := list(_curves(stage)):
             lines += ["", "```", *curves, "```"]
-        if asked := _questions(stage):
-            lines += ["", asked]
-        if liked := _liking(stage):
-            lines += ["", liked]
+        if words := told_of(stage, report.gate):
+            lines += ["", words]
         if stage.choices:
             lines += ["", "What was chosen, and why:", "", *map(told, stage.choices)]
         if stage.facts:
@@ -221,32 +220,6 @@ def _curves(stage: StageReport) -> Iterator[str]:
         values = [row[name] for _, row in stage.curve if name in row]
         ends = f"{_number(values[0])} -> {_number(values[-1])}" if len(values) > 1 else _number(values[0])
         yield f"{name:<{width}}  {sparkline(values):<{CELLS}}  {ends}"
-
-
-def _questions(stage: StageReport) -> str:
-    """What became of the questions that it asked itself."""
-    names = ("questions/valid", "questions/success", "questions/skeletons")
-    curves = {name: [row[name] for _, row in stage.curve if name in row] for name in names}
-    if not all(curves.values()):
-        return ""
-    ends = ((in_percent(values[0]), in_percent(values[-1])) for values in curves.values())
-    (valid, readable), (before, after), (_, forms) = ends
-    return (
-        f"Of its own questions {readable} could be read in the end ({valid} at first), and it answered {after} of them "
-        f"right ({before} at first); {forms} were of a form of their own."
-    )
-
-
-def _liking(stage: StageReport) -> str:
-    """What the learned taste made of the talks."""
-    liked, away = ([row[name] for _, row in stage.curve if name in row] for name in ("rewards/taste/mean", "kl"))
-    if stage.name != "taste" or not liked:
-        return ""
-    far = f", {away[-1]:.3f} nats a token from where it began" if away else ""
-    return (
-        f"By the taste that was learned from your picks its talk went from {liked[0]:.2f} to {liked[-1]:.2f}{far}. "
-        "That is a guess at what you like: what tells is the picks that were held out, among the gate's numbers."
-    )
 
 
 def _samples(report: NightReport) -> str:
@@ -336,6 +309,8 @@ def _row(suite: SuiteVerdict) -> str:
     reach = f"{suite.low:+.3f} to {suite.high:+.3f}"
     if suite.kind == "target":
         result = "gained" if suite.passed else "no gain"
+    elif suite.kind == "watch":  # it decides nothing unless it is lost beyond doubt
+        result = "**lost**" if suite.lost else "watched"
     else:
         result = "held" if suite.passed else "**refused**"
     name = _inline(suite.name).replace("|", "\\|")

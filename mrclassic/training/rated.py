@@ -66,9 +66,10 @@ def standardised(conversations: Sequence[Rated]) -> list[Rated]:
     usable = [each for each in conversations if any(message["role"] == "assistant" for message in each.messages)]
     ratings = [each.rating for each in usable]
     if len(usable) < FEWEST or len(set(ratings)) < 2:
+        alike = ", all rated alike" if usable and len(set(ratings)) < 2 else ""
         raise Refused(
-            f"There are {len(usable)} rated conversations with {len(set(ratings))} different ratings; to learn from "
-            f"them takes {FEWEST} and two. Rate more of them first."
+            f"There are {len(usable)} rated conversations{alike}; it takes {FEWEST}, not all rated alike. Rate more of "
+            "them first."
         )
     mean, deviation = sum(ratings) / len(ratings), pstdev(ratings)
     return [Rated(each.messages, (each.rating - mean) / deviation) for each in usable]

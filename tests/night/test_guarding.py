@@ -15,6 +15,7 @@ from mrclassic.night.judging import OLD, Bench
 from mrclassic.night.workplace import Workplace
 from mrclassic.settings import Settings
 from mrclassic.store import NewCandidate, Store, curation
+from mrclassic.tasks import arithmetic
 from mrclassic.training import reading
 from mrclassic.training.suites import Probe, Suite, SuiteResult, measure
 
@@ -52,6 +53,17 @@ def test_a_level_that_was_promoted_for_is_guarded_from_then_on(babe: Home) -> No
         large = Bench(work, work.parent(), items=820, rotation=0, practised=False)
         assert large.kinds["arithmetic:2"] in ("watch", "guard")
         assert len(large.before["arithmetic:2"].scores) == 600, "few items can flip where hardly one is right"
+
+
+def test_what_it_can_do_some_of_is_remembered_beside_sums(babe: Home) -> None:
+    with Store.open(babe) as store:
+        store.checkpoints.set_metrics("first", {GUARDS: ["strings:1", "strings:2", "gone:1"]})
+        bench = bench_of(workplace(babe, store))
+        sums = {f"arithmetic:{level}" for level in arithmetic.levels}
+        for score, more in ((0.0, set()), (1.0, {"strings:2"})):
+            bench.before["strings:1"] = SuiteResult("strings:1", (0.0,), ("",))
+            bench.before["strings:2"] = SuiteResult("strings:2", (0.0, score), ("", ""))
+            assert set(bench.remembered.names) == sums | more
 
 
 def test_what_an_imported_model_can_do_when_it_comes_is_guarded(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

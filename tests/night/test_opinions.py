@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from mrclassic.home import Home
 from mrclassic.night import opinions, planning, pleasing, report, run, tasting
+from mrclassic.night.gate import HELD_OUT
 from mrclassic.night.means import Means
 from mrclassic.night.opinions import DPO, RATED, STAGES, TASTE, Marks
 from mrclassic.night.plan import Plan, PlannedStage
-from mrclassic.night.prefer import HELD_OUT
 from mrclassic.night.run import Night, Wishes
 from mrclassic.night.workplace import Workplace
 from mrclassic.settings import load

@@ -13,7 +13,8 @@ import pytest
 from mrclassic.errors import Refused
 from mrclassic.home import Home
 from mrclassic.night import prefer
-from mrclassic.night.prefer import HELD_OUT, Preferred
+from mrclassic.night.gate import HELD_OUT
+from mrclassic.night.prefer import Preferred
 from mrclassic.night.workplace import Workplace
 from mrclassic.settings import load
 from mrclassic.store import Store

@@ -231,6 +231,28 @@ def test_a_night_that_took_longer_than_it_was_given_says_so() -> None:
     assert " of 3 minutes" not in page
 
 
+def test_what_is_only_watched_is_not_called_refused() -> None:
+    few, fewer = (1.0,) * 15 + (0.0,) * 5, (1.0,) * 14 + (0.0,) * 6
+    known, better = (0.0,) * 1000, (1.0,) * 900 + (0.0,) * 100
+    watched = [SuiteScores("talk", "watch", few, fewer), SuiteScores("rain", "watch", better, known)]
+    gate = judge([*watched, SuiteScores("arithmetic:2", "target", known, better)])
+    rows = {line.split(" | ")[0]: line for line in to_markdown(replace(report(), gate=gate)).splitlines()}
+    assert rows["| talk"].endswith("| watched |")
+    assert rows["| rain"].endswith("| **lost** |")
+
+
+def test_picks_are_told_by_those_held_out_and_early_selfplay_by_what_it_was() -> None:
+    curve = ((1, {"rewards/accuracies": 0.3}), (42, {"rewards/accuracies": 1.0}))
+    picks = StageReport("dpo", "done", 55.0, steps=42, curve=curve)
+    shown = StageReport("selfplay", "done", 57.0, steps=11, curve=((1, {"loss": 1.2}), (11, {"loss": 1.1})))
+    held = SuiteScores("held_out_picks", "target", (1.0,) * 6 + (0.0,) * 14, (1.0,) * 10 + (0.0,) * 10)
+    night = replace(report(), gate=judge([held]), stages=(picks, shown))
+    page = to_markdown(night)
+    assert "your pick in 100% by now; of 20 picks that were held out it names 50% (30% before the night)." in page
+    assert "All of these updates showed it how questions are asked" in page
+    assert "What tells is the picks that were held out." in to_markdown(replace(night, gate=None))
+
+
 def test_what_the_owner_said_is_called_so_and_a_stage_without_time_is_told() -> None:
     stages = (StageReport("dpo", "done", 4.0, steps=3), StageReport("td", "done", 88.0))
     page = to_markdown(replace(report(), gate=None, stages=stages))
