@@ -150,3 +150,18 @@ async def test_pages_that_are_closed_leave_nothing_behind(home: Home) -> None:
         here.app._tidy()
         # The last of a kind may still be on its way; what a page left behind, each visit would have left.
         assert max((alive() - first).values(), default=0) < 3
+
+
+@pytest.mark.parametrize("key", ["f4", "f7"])
+async def test_a_page_that_is_closed_at_once_does_no_harm(baby_home: Home, key: str) -> None:
+    async with seat(baby_home) as here:
+        await here.ask("hello")
+        await here.pilot.press("1")
+        for rest in range(8):
+            await here.pilot.press(key)
+            await here.until(lambda: len(here.app.screen_stack) > 1, key)
+            for _ in range(rest):  # at another moment of its opening each time
+                await asyncio.sleep(0)
+            await here.pilot.press("escape")
+            await here.until(lambda: len(here.app.screen_stack) == 1, "the chat")
+        await here.idle()
