@@ -128,11 +128,12 @@ class Picks(Screen[Left]):
         except LOST as error:
             self._say(str(error), severity="error")
             return
-        if self._there:
-            await self._put(*_widgets(sheet))
-            self.sheet = sheet
+        await self._put(*_widgets(sheet))
+        self.sheet = sheet
 
     async def _put(self, *widgets: Widget) -> None:
+        if not self._there:
+            return
         page = self.query_one("#picks--page")
         with self.app.batch_update():
             await page.remove_children()
