@@ -25,6 +25,8 @@ from tui.seats import Seat, seat
 from mrclassic.home import Home
 from mrclassic.tui import lean
 from mrclassic.tui.draw import Draw
+from mrclassic.tui.screens.nights import Nights
+from mrclassic.tui.screens.picks import Picks
 from mrclassic.tui.widgets.candidate_card import CandidateCard
 
 
@@ -150,3 +152,20 @@ async def test_pages_that_are_closed_leave_nothing_behind(home: Home) -> None:
         here.app._tidy()
         # The last of a kind may still be on its way; what a page left behind, each visit would have left.
         assert max((alive() - first).values(), default=0) < 3
+
+
+async def test_what_comes_for_a_page_that_has_been_closed_does_no_harm(home: Home) -> None:
+    async with seat(home) as here:
+        for key in ("f4", "f7"):
+            await here.pilot.press(key)
+            await here.until(lambda: len(here.app.screen_stack) > 1, key)
+            page = here.app.screen
+            await here.idle()
+            await here.pilot.press("escape")
+            await here.until(lambda: len(here.app.screen_stack) == 1, "the chat")
+            await here.until(lambda page=page: not page.query("*"), "its end")
+            if isinstance(page, Picks):
+                await page._put()
+                page._to_question()
+            elif isinstance(page, Nights):
+                assert await page._seen() is None

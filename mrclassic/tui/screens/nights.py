@@ -91,7 +91,7 @@ class Nights(Screen[None]):
         try:
             before = self.now.seen
             seen = await self._seen()
-            listed = self.query_one("#nights--list", OptionList).option_count
+            listed = seen is not None and self.query_one("#nights--list", OptionList).option_count
             if seen is not None and listed and (seen.nights, seen.night) != (before.nights, before.night):
                 await self._list(None)
             failure = await self._steering.failed()
@@ -109,8 +109,17 @@ class Nights(Screen[None]):
                 self.say(f"The nights cannot be read: {error}", severity="error")
             return None
         self._trouble = ""
+        if not self._there:
+            return None
         self.now.show(seen)
         return seen
+
+    @property
+    def _there(self) -> bool:
+        """Whether the page is still there, after something has been waited for."""
+        return (
+            bool(self.query("#nights--list")) and bool(self.query("#nights--text")) and bool(self.query("#now--plan"))
+        )
 
     async def _list(self, highlighted: int | None) -> None:
         """Fill the list; `highlighted` is a place in it, None leaves the light on what it was on."""
@@ -120,6 +129,8 @@ class Nights(Screen[None]):
             self._nights = await self._thread(self._desk.nights)
         except LOST as error:
             self.say(f"The nights cannot be read: {error}", severity="error")
+            return
+        if not self._there:
             return
         shelf.clear_options()
         shelf.add_option(Option(Content("Now"), id=NOW))
@@ -150,13 +161,17 @@ class Nights(Screen[None]):
     @work(group="page", exclusive=True)
     async def _show(self, night: Listed) -> None:
         page: Page = await asyncio.to_thread(nights.read, night)
+        if not self._there:
+            return
         curves = self.query_one("#nights--curves")
         curves.remove_children()  # not awaited, as this may be cancelled: it would be left half way
         await self.query_one("#nights--text", Markdown).update(page.text)
         if page.curves:
             await plots.ready()
+        if page.curves and self._there:
             curves.mount(*(plots.Picture(curve) for curve in page.curves))
-        self.query_one("#nights--page").scroll_home(animate=False)
+        if self._there:
+            self.query_one("#nights--page").scroll_home(animate=False)
         self.shown = night.id
 
     # Keys

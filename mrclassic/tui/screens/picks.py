@@ -101,6 +101,8 @@ class Picks(Screen[Left]):
         except LOST as error:
             self._say(str(error), severity="error")
             return
+        if not self._there:
+            return
         self.shelf = shelf
         self._paint_lines()
         self._list.clear_options()
@@ -130,14 +132,23 @@ class Picks(Screen[Left]):
         self.sheet = sheet
 
     async def _put(self, *widgets: Widget) -> None:
+        if not self._there:
+            return
         page = self.query_one("#picks--page")
         with self.app.batch_update():
             await page.remove_children()
             await page.mount_all(widgets)
         self.call_after_refresh(self._to_question)
 
+    @property
+    def _there(self) -> bool:
+        """Whether the page is still there, after the store has been waited for."""
+        return all(self.query(f"#{part}") for part in ("picks--page", "picks--list"))
+
     def _to_question(self) -> None:
         """What was said before is a key away; the question and its answers are what the page is for."""
+        if not self._there:
+            return
         page = self.query_one("#picks--page")
         for question in page.query(".picks--question"):
             page.scroll_to_widget(question, animate=False, top=True, force=True)

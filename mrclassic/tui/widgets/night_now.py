@@ -91,6 +91,8 @@ class NightNow(VerticalScroll, can_focus=True):
         shelf.display = bool(curves)
         if curves:
             await plots.ready()
+        if not self.query("#now--curves"):
+            return  # the page has been closed meanwhile
         pictures = {picture.curve.title: picture for picture in shelf.query(plots.Picture)}
         if list(pictures) != [curve.title for curve in curves]:
             # Not awaited: a removal that is awaited where the app ends meanwhile is cancelled half way.
