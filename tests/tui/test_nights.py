@@ -53,7 +53,7 @@ async def test_the_list_the_page_and_its_curves(home: Home, size: tuple[int, int
         assert [plot.border_title for plot in plots] == ["grpo: reward by update"]
         scroll = screen.query_one("#nights--page")
         assert scroll.region.width <= size[0]
-        assert scroll.max_scroll_x == 0
+        await here.until(lambda: scroll.max_scroll_x == 0, "the page in its width")
         await here.pilot.press("pagedown")
         await here.until(lambda: scroll.scroll_y > 0, "the page to scroll")
         await here.pilot.press("down")
