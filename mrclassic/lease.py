@@ -51,12 +51,12 @@ class Lease:
         """Hold it beside others that share it; False, and nothing is held, while one has it alone."""
         return self._hold(fcntl.LOCK_SH)
 
-    def own(self, who: str) -> bool:
+    def own(self, who: str, tries: int = 3) -> bool:
         """Hold it alone; False, and nothing is held, while anybody else does."""
-        for attempt in range(3):
+        for left in reversed(range(tries)):
             if self._hold(fcntl.LOCK_EX):
                 break
-            if attempt == 2:
+            if not left:
                 return False
             time.sleep(_LOOK)  # who only looks holds it for an instant
         assert self._descriptor is not None
@@ -142,9 +142,13 @@ def night(home: Home) -> Holder | None:
 
 
 def begun(home: Home) -> Holder | None:
-    """Who is at work on the model of this home: a night, be it that it still waits for its device, or a lesson."""
-    path = home.run / "night.lock"
-    return (holder(path) or Holder("night", 0)) if _locked(path, fcntl.LOCK_SH) else None
+    """Who is at work on the model of this home: a lesson, or else a night, be it that it still waits."""
+    found = None
+    for path in (home.run / "nightly.lock", home.run / "night.lock"):
+        if _locked(path, fcntl.LOCK_SH):
+            here = holder(path) or Holder("night", 0)
+            found = here if here.who in ("night", "lesson") else found
+    return found
 
 
 def taken(home: Home) -> bool:

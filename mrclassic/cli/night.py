@@ -5,27 +5,21 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mrclassic import heartbeat
 from mrclassic.cli import common
 from mrclassic.daemon.status import beat_file
 
 if TYPE_CHECKING:
     from types import FrameType
 
-    from mrclassic.lease import Lease
     from mrclassic.night.report import NightReport
     from mrclassic.night.run import Night, NightResult
-    from mrclassic.night.workplace import Workplace
     from mrclassic.store import Store
-
-_LOOK = 0.5  # seconds between looks at whether the device is free
 
 _GAVE_WAY = 75  # EX_TEMPFAIL: ended by SIGTERM, to be gone on with
 
@@ -79,7 +73,10 @@ def night(
         signal.signal(number, on_signal)
     finished = False
     try:
-        finished = _night(session, _Wanted(plan, resume, minutes, seed, learning_rate, replay, json), begun, heard)
+        wanted = _Wanted(resume, minutes, seed, learning_rate, replay, unattended, json)
+        if plan:
+            _tell_plan(session, wanted)
+        finished = plan or _night(session, wanted, begun, heard)
     except Stopped:
         common.say("Ended before the night began.")
     if finished:  # also where the signal came too late
@@ -96,12 +93,12 @@ def night(
 class _Wanted:
     """The options of `night`."""
 
-    plan: bool
     resume: bool
     minutes: float | None
     seed: int | None
     learning_rate: float | None
     replay: int | None
+    unattended: bool
     json: bool
 
 
@@ -109,31 +106,26 @@ def _night(session: common.Session, wanted: _Wanted, begun: list[Night], heard: 
     """Whether it came to its end."""
     # Only now what takes seconds to load: a service that has just started us may already want us to end.
     from mrclassic.cli.progress import Bar
+    from mrclassic.model.device import choose_device
     from mrclassic.night import notify, unfinished
     from mrclassic.night.run import Night, Wishes
-    from mrclassic.night.workplace import Workplace, alone
+    from mrclassic.night.turn import turn
+    from mrclassic.night.workplace import Workplace
 
-    busy = "A night is running in this home already; `mrclassic daemon status` shows it."
-    minutes = session.settings.night.minutes if wanted.minutes is None else wanted.minutes
-    wishes = Wishes(minutes, wanted.seed, wanted.learning_rate, wanted.replay)
-    with session.store() as store, alone(session.home, "night", busy):
-        settings, former = session.settings, None
+    home, settings, former = session.home, session.settings, None
+    wishes = Wishes(_minutes(session, wanted), wanted.seed, wanted.learning_rate, wanted.replay)
+    device, idle = str(choose_device(settings.device)), settings.night.idle_minutes
+    beats, patient = beat_file(home), wanted.unattended
+    with session.store() as store, turn(home, device, idle, common.say, beats, patient=patient) as lease:
         if wanted.resume:
-            former, why = unfinished.find(session.home, store)
+            former, why = unfinished.find(home, store)
             if former is None:
                 common.say(why)
             else:
                 settings = unfinished.settings_then(settings, former.plan)
-        if wanted.plan:
-            tonight = Night(Workplace(session.home, settings, store, common.say), wishes)
-            _tell_plan(tonight, wanted.json)
-            return True
         os.nice(max(0, settings.night.nice - os.nice(0)))
-        heartbeat.begin(beat_file(session.home))
         _copy(store)
-        work = Workplace(session.home, settings, store, common.say)
-        lease = _lease(work)
-        tonight = Night(work, wishes, former)
+        tonight = Night(Workplace(home, settings, store, common.say), wishes, former)
         for line in tonight.plan.lines():
             common.say(line)
         begun.append(tonight)
@@ -161,29 +153,22 @@ def _copy(store: Store) -> None:
         common.say(f"No copy of the database could be made: {error}")
 
 
-def _lease(work: Workplace) -> Lease:
-    """The device, to this night alone: as soon as the mind lets go of it."""
-    from mrclassic.lease import Lease
+def _tell_plan(session: common.Session, wanted: _Wanted) -> None:
+    """What a night would do. It changes nothing, so it stands in nobody's way."""
+    from mrclassic.night.run import Night, Wishes
+    from mrclassic.night.workplace import Workplace
 
-    lease = Lease(work.home, str(work.device))
-    if not lease.own("night"):
-        idle = work.settings.night.idle_minutes
-        common.say(
-            "The model is awake, or a training is running; the night begins when that is over, or nobody has asked the "
-            f"model anything for {idle:g} minutes."
-        )
-        with lease.waiting():
-            while not lease.own("night"):
-                heartbeat.beat("waiting for the device")
-                time.sleep(_LOOK)
-    return lease
-
-
-def _tell_plan(tonight: Night, json: bool) -> None:
+    wishes = Wishes(_minutes(session, wanted), wanted.seed, wanted.learning_rate, wanted.replay)
+    with session.store() as store:
+        tonight = Night(Workplace(session.home, session.settings, store, common.say), wishes)
     for line in tonight.plan.lines():
         common.say(line)
-    if json:
+    if wanted.json:
         common.emit(tonight.plan)
+
+
+def _minutes(session: common.Session, wanted: _Wanted) -> float:
+    return session.settings.night.minutes if wanted.minutes is None else wanted.minutes
 
 
 def _told(result: NightResult, json: bool) -> None:

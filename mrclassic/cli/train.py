@@ -57,7 +57,7 @@ def book(
     from mrclassic.night.workplace import Workplace, alone
 
     busy = "A night is practising, or the book is being trained; what waits is learnt by it, or after it."
-    with session.store() as store, alone(session.home, "night", busy):
+    with session.store() as store, alone(session.home, "night", busy, "training"):
         work = Workplace(session.home, session.settings, store, common.say)
         if plan:
             order = study.Order(study.recipe(work, seed=seed, epochs=epochs), steps, work.fit)
@@ -122,7 +122,7 @@ def documents(
 
     settings = Settings(**given(form=form, epochs=epochs, learning_rate=learning_rate), seed=seed)
     busy = "A night is practising, or the book is being trained; the documents can be learned after it."
-    with session.store() as store, alone(session.home, "night", busy):
+    with session.store() as store, alone(session.home, "night", busy, "training"):
         work = Workplace(session.home, session.settings, store, common.say)
         if plan:
             tell(notes.plan(work, notes.Order(settings, steps, fit=work.fit), origin), json)

@@ -81,7 +81,7 @@ def distill(
         terms = Terms(at_once, max_tokens, prices=_prices(price), ceiling=ceiling, words=words)
         order = distilling.Order(tuple(task or ()), source, items, terms, own, steps)
     busy = "A night is practising, or something else is being trained; answers can be learned after it."
-    with session.store() as store, alone(session.home, "night", busy):
+    with session.store() as store, alone(session.home, "night", busy, "training"):
         work = Workplace(session.home, session.settings, store, common.say)
         if order is not None:
             order = replace(order, fit=work.fit)

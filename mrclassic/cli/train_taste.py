@@ -112,7 +112,7 @@ def dpo(
     chosen = given(loss=loss, beta=beta, epochs=epochs, batch=batch, learning_rate=learning_rate, replay=replay)
     settings = Settings(**chosen, seed=seed)
     busy = "A night is practising, or the book is being trained; picks can be learned from after it."
-    with session.store() as store, alone(session.home, "night", busy):
+    with session.store() as store, alone(session.home, "night", busy, "training"):
         work = Workplace(session.home, session.settings, store, common.say)
         if plan:
             tell(prefer.plan(work, prefer.Order(settings, steps, fit=work.fit), origin), json)

@@ -81,7 +81,7 @@ def td(
     from mrclassic.training.rated import Settings
 
     busy = "A night is practising, or something else is being trained; dialogues can be practised after it."
-    with session.store() as store, alone(session.home, "night", busy):
+    with session.store() as store, alone(session.home, "night", busy, "training"):
         work = Workplace(session.home, session.settings, store, common.say)
         if plan:
             order = dialogues.order_of(work, Settings(**given, seed=seed), replay) if rated else None

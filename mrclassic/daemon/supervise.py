@@ -164,7 +164,7 @@ def alive(home: Home) -> bool:
 
 def any_alive(home: Home) -> bool:
     """Whether any night is running in this home, one in a shell too."""
-    return _held(home.run / "night.lock")
+    return _held(home.run / "nightly.lock")
 
 
 def _held(path: Path) -> bool:

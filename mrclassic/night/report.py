@@ -307,12 +307,9 @@ def _judged(report: NightReport) -> set[str]:
 
 def _row(suite: SuiteVerdict) -> str:
     reach = f"{suite.low:+.3f} to {suite.high:+.3f}"
-    if suite.kind == "target":
-        result = "gained" if suite.passed else "no gain"
-    elif suite.kind == "watch":  # it decides nothing unless it is lost beyond doubt
-        result = "**lost**" if suite.lost else "watched"
-    else:
-        result = "held" if suite.passed else "**refused**"
+    refused = suite.lost or (suite.kind == "guard" and not suite.passed)  # early reports do not say what was lost
+    unharmed = {"target": "gained" if suite.passed else "no gain", "watch": "watched"}.get(suite.kind, "held")
+    result = "**refused**" if refused else unharmed
     name = _inline(suite.name).replace("|", "\\|")
     return (
         f"| {name} | {suite.kind} | {suite.n:,} | {suite.parent:.3f} | {suite.child:.3f} | {suite.gain:+.3f} "

@@ -22,7 +22,7 @@ from torch import Tensor
 from mrclassic import book, failpoints, files, heartbeat
 from mrclassic.errors import MrClassicError, Refused, Unwritable, UsageError
 from mrclassic.home import Home
-from mrclassic.lease import shared
+from mrclassic.lease import holder, shared
 from mrclassic.mind.sockets import connect
 from mrclassic.model import checkpoint
 from mrclassic.model.adapters import Lora
@@ -56,7 +56,7 @@ class Parent:
 
 @contextmanager
 def alone(home: Home, what: str, words: str, who: str = "") -> Iterator[None]:
-    """One `what` at a time in a home; a second one is refused in these `words`. The lock says who has it."""
+    """One `what` at a time in a home; a second one is refused in these `words`, and told who has the lock."""
     with (home.run / f"{what}.lock").open("a") as lock:
         for attempt in range(_LOOKS):
             try:
@@ -64,7 +64,9 @@ def alone(home: Home, what: str, words: str, who: str = "") -> Iterator[None]:
                 break
             except BlockingIOError:
                 if attempt == _LOOKS - 1:
-                    raise Refused(words) from None
+                    found = holder(home.run / f"{what}.lock")
+                    at_it = f" Process {found.pid} is at it ({found.who})." if found else ""
+                    raise Refused(f"{words}{at_it}") from None
                 time.sleep(_LOOK)  # who only looks (see `lease.begun`) holds it for an instant
         with contextlib.suppress(OSError):  # a full disk: then it does not say who
             os.ftruncate(lock.fileno(), 0)
@@ -304,7 +306,7 @@ class Workplace(Practised):
             if night is None:
                 held.enter_context(shared(self.home, str(self.device)))
             run = resume or self.store.runs.start(kind, facts, parent, night)
-            held.enter_context(alone(self.home, f"run-{run}", f"Run {run} is going on in another process."))
+            held.enter_context(alone(self.home, f"run-{run}", f"Run {run} is going on already."))
             held.callback((self.home.run / f"run-{run}.lock").unlink, missing_ok=True)
             if resume is not None and self.store.runs.get(run).status == "paused":
                 reopen(self.folder(run))

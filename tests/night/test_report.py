@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -94,6 +95,28 @@ def test_the_page_of_a_refused_night_names_what_was_forgotten() -> None:
     assert "- `hello`: `Hello! Tea?` -> `7`" in page
     assert "the model in use knows what it knew" in page
     assert "**refused**" in page
+
+
+def test_the_page_calls_refused_what_refused_the_night_and_nothing_else() -> None:
+    """A watched suite that did not change refuses nothing; a target that got worse does, as does one that is held."""
+    same, third, most = (1.0,) * 300, (1.0,) * 100 + (0.0,) * 200, (1.0,) * 200 + (0.0,) * 100
+    swapped = most[::-1][:297] + (0.0,) * 3
+    gate = judge(
+        [
+            SuiteScores("watched", "watch", same, same),
+            SuiteScores("sunk", "watch", most, third),
+            SuiteScores("fallen", "target", most, third),
+            SuiteScores("risen", "target", third, most),
+            SuiteScores("equal", "target", third, third),
+            SuiteScores("kept", "target", most, swapped, held=True),
+            SuiteScores("guarded", "guard", same, same),
+        ]
+    )
+    page = to_markdown(replace(report(), gate=gate, promoted=False))
+    table = dict(re.findall(r"^\| (\w+) \| (?:watch|target|guard) .* \| ([^|]+) \|$", page, flags=re.MULTILINE))
+    refused = {name for name, result in table.items() if result == "**refused**"}
+    assert refused == {"sunk", "fallen", "kept"} == {suite.name for suite in gate.suites if suite.lost}
+    assert (table["watched"], table["guarded"], table["risen"], table["equal"]) == ("held", "held", "gained", "no gain")
 
 
 def test_the_page_of_a_night_with_nothing_to_do() -> None:
