@@ -116,7 +116,12 @@ def test_the_page_calls_refused_what_refused_the_night_and_nothing_else() -> Non
     table = dict(re.findall(r"^\| (\w+) \| (?:watch|target|guard) .* \| ([^|]+) \|$", page, flags=re.MULTILINE))
     refused = {name for name, result in table.items() if result == "**refused**"}
     assert refused == {"sunk", "fallen", "kept"} == {suite.name for suite in gate.suites if suite.lost}
-    assert (table["watched"], table["guarded"], table["risen"], table["equal"]) == ("held", "held", "gained", "no gain")
+    assert (table["watched"], table["guarded"], table["risen"], table["equal"]) == (
+        "watched",
+        "held",
+        "gained",
+        "no gain",
+    )
 
 
 def test_the_page_of_a_night_with_nothing_to_do() -> None:
