@@ -266,7 +266,7 @@ def test_what_is_only_watched_is_not_called_refused() -> None:
     gate = judge([*watched, SuiteScores("arithmetic:2", "target", known, better)])
     rows = {line.split(" | ")[0]: line for line in to_markdown(replace(report(), gate=gate)).splitlines()}
     assert rows["| talk"].endswith("| watched |")
-    assert rows["| rain"].endswith("| **lost** |")
+    assert rows["| rain"].endswith("| **refused** |")
 
 
 def test_picks_are_told_by_those_held_out_and_early_selfplay_by_what_it_was() -> None:
