@@ -214,9 +214,9 @@ def _numbers(store: Store, run: Run) -> tuple[object, ...]:
     return tuple((step, {key: repr(metrics[key]) for key in metrics if "seconds" not in key}) for step, metrics in rows)
 
 
-def lost(home: Home, acknowledged: Iterable[str], *, model: bool = True) -> list[str]:
+def lost(home: Home, acknowledged: Iterable[str], *, model: bool = True, goes_on: bool = True) -> list[str]:
     """What is wrong with a home after a crash, in words: it was acknowledged and is gone, or cannot be used. A home
-    with a `model` has one in use."""
+    with a `model` has one in use; a night that was cut short there `goes_on`."""
     faults: list[str] = []
     with Store.open(home) as store:
         faults += store.damage()
@@ -226,7 +226,7 @@ def lost(home: Home, acknowledged: Iterable[str], *, model: bool = True) -> list
         if present is not None:
             verify(home.checkpoints / present.path)
         last = store.nights.last()
-        if last is not None and last.status != "done" and store.runs.of_night(last.id):
+        if goes_on and last is not None and last.status != "done" and store.runs.of_night(last.id):
             former, why = unfinished.find(home, store)
             faults += [] if former else [why]
         Workplace(home, load(home), store, _quiet)  # carries into the book what a crash kept out of it

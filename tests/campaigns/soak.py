@@ -262,9 +262,10 @@ class Scene:
         with Store.open(self.home) as store:
             found.nights.update(row.status for row in store.nights.list())
             present = store.checkpoints.in_use()
-            if present is not None and present.id in self.damaged:
-                store.checkpoints.use("first")  # that it was damaged is our doing
-        found.wrong += nest.lost(self.home, self.acknowledged)
+            ours = present is not None and present.id in self.damaged
+            if ours:  # that it was damaged is our doing, and so a night that began from it is given up
+                store.checkpoints.use("first")
+        found.wrong += nest.lost(self.home, self.acknowledged, goes_on=not ours)
         return found
 
 
