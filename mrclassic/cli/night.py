@@ -130,7 +130,9 @@ def _night(session: common.Session, wanted: _Wanted, begun: list[Night], heard: 
             common.say(line)
         begun.append(tonight)
         with Bar("practising") as bar:
-            result = tonight.run(watch=bar, planned=bar.stage, stopping=lambda: bool(heard))
+            result = tonight.run(
+                watch=bar, planned=bar.stage, stopping=lambda: bool(heard), begins=lambda: _next(session)
+            )
         if result.interrupted and lease.wanted:
             store.nights.update(result.report.night, "interrupted", "gave way")
     _told(result, wanted.json)
@@ -138,6 +140,14 @@ def _night(session: common.Session, wanted: _Wanted, begun: list[Night], heard: 
     if not result.interrupted:
         notify.night_over(settings.notify, result.report, common.say)
     return not result.interrupted
+
+
+def _next(session: common.Session) -> str:
+    """When the next night begins."""
+    from mrclassic.daemon import schedule, status
+
+    service = status.read(session.home)
+    return schedule.announced(session.settings.night, running=service.running, paused=service.paused)
 
 
 def _copy(store: Store) -> None:

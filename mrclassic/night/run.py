@@ -118,10 +118,12 @@ class Night:
         watch: Watch | None = None,
         planned: Callable[[str, int], None] = lambda stage, steps: None,
         stopping: Callable[[], bool] = lambda: False,
+        begins: Callable[[], str] = lambda: "",
     ) -> NightResult:
         """Practise, judge, promote or keep, report. `stopping` ends it between two updates, to be gone on with; so does
-        `Stopped`, raised by a handler where `unbroken` is False."""
+        `Stopped`, raised by a handler where `unbroken` is False. `begins` says at the end when the next one does."""
         store = self.work.store
+        self._begins = begins
         night = self._enter()
         self._worked = unfinished.clock_in(unfinished.folder(self.work.home, night), self._begun)
         training, done = Training(self.parent.policy), list[StageReport]()
@@ -334,5 +336,5 @@ class Night:
             best_questions=questions,
             price=self.work.settings.night.price_per_hour,
             worked=self._spent / 60,
-            tonight=outlook(self.work.settings, levels, waiting, self.opinions.shares),
+            tonight=outlook(self._begins(), self.work.settings, levels, waiting, self.opinions.shares),
         )
