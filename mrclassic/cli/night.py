@@ -165,12 +165,14 @@ def _copy(store: Store) -> None:
 
 def _tell_plan(session: common.Session, wanted: _Wanted) -> None:
     """What a night would do. It changes nothing, so it stands in nobody's way."""
+    from mrclassic.cli.progress import Bar
     from mrclassic.night.run import Night, Wishes
     from mrclassic.night.workplace import Workplace
 
     wishes = Wishes(_minutes(session, wanted), wanted.seed, wanted.learning_rate, wanted.replay)
-    with session.store() as store:
-        tonight = Night(Workplace(session.home, session.settings, store, common.say), wishes)
+    common.say("Measuring what the model can do, and how fast an update is, on a few items of each level ...")
+    with session.store() as store, Bar("measuring"):
+        tonight = Night(Workplace(session.home, session.settings, store, common.say), wishes, glance=True)
     for line in tonight.plan.lines():
         common.say(line)
     if wanted.json:

@@ -107,7 +107,9 @@ def _own(home: Home, mend: str) -> None:
     other = installed()
     if other is None or other.resolve() == home.root.resolve() or not other.exists():
         return
-    raise Refused(f"The service that is installed serves another home, {other}. {mend.format(other=shlex.quote(str(other)))}")
+    raise Refused(
+        f"The service that is installed serves another home, {other}. {mend.format(other=shlex.quote(str(other)))}"
+    )
 
 
 def units() -> Path:
