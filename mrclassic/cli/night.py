@@ -130,7 +130,9 @@ def _night(session: common.Session, wanted: _Wanted, begun: list[Night], heard: 
             common.say(line)
         begun.append(tonight)
         with Bar("practising") as bar:
-            result = tonight.run(watch=bar, planned=bar.stage, stopping=lambda: bool(heard))
+            result = tonight.run(
+                watch=bar, planned=bar.stage, stopping=lambda: bool(heard), begins=lambda: _next(session)
+            )
         if result.interrupted and lease.wanted:
             store.nights.update(result.report.night, "interrupted", "gave way")
     _told(result, wanted.json)
@@ -138,6 +140,14 @@ def _night(session: common.Session, wanted: _Wanted, begun: list[Night], heard: 
     if not result.interrupted:
         notify.night_over(settings.notify, result.report, common.say)
     return not result.interrupted
+
+
+def _next(session: common.Session) -> str:
+    """When the next night begins."""
+    from mrclassic.daemon import schedule, status
+
+    service = status.read(session.home)
+    return schedule.announced(session.settings.night, running=service.running, paused=service.paused)
 
 
 def _copy(store: Store) -> None:
@@ -155,12 +165,14 @@ def _copy(store: Store) -> None:
 
 def _tell_plan(session: common.Session, wanted: _Wanted) -> None:
     """What a night would do. It changes nothing, so it stands in nobody's way."""
+    from mrclassic.cli.progress import Bar
     from mrclassic.night.run import Night, Wishes
     from mrclassic.night.workplace import Workplace
 
     wishes = Wishes(_minutes(session, wanted), wanted.seed, wanted.learning_rate, wanted.replay)
-    with session.store() as store:
-        tonight = Night(Workplace(session.home, session.settings, store, common.say), wishes)
+    common.say("Measuring what the model can do, and how fast an update is, on a few items of each level ...")
+    with session.store() as store, Bar("measuring"):
+        tonight = Night(Workplace(session.home, session.settings, store, common.say), wishes, glance=True)
     for line in tonight.plan.lines():
         common.say(line)
     if wanted.json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -42,9 +43,11 @@ class Installed:
 def install(home: Home, night: Night, *, linger: bool = False, wake: bool = False) -> Installed:
     """Write the units and enable them; with `linger` also let them run without a login, with `wake` wake the machine.
 
-    Raises MrClassicError where there is no systemd, Refused where a service was started in another way.
+    Raises MrClassicError where there is no systemd, Refused where a service was started in another way, or where the
+    units that are there serve another home: an owner has one service.
     """
     _needs_systemd(home)
+    _own(home, "It stays as it is; `mrclassic --home {other} daemon install --uninstall` takes it away.")
     if alive(home) and not _systemctl("is-active", SERVICE)[0]:
         pid = last_words(home).pid
         raise Refused(f"A service for {home.root} runs already (process {pid}), started by hand; end it first.")
@@ -67,8 +70,9 @@ def install(home: Home, night: Night, *, linger: bool = False, wake: bool = Fals
 
 
 def uninstall(home: Home) -> Installed:
-    """Stop and disable the units, and remove them."""
+    """Stop and disable the units, and remove them; Refused where they serve another home."""
     _needs_systemd(home)
+    _own(home, "`mrclassic --home {other} daemon install --uninstall` takes it away.")
     there = [path for name in (SERVICE, JUDGE, TIMER, WAKE) if (path := units() / name).exists()]
     if there:
         _systemctl("disable", "--now", *(path.name for path in there if path.name != WAKE))
@@ -81,6 +85,31 @@ def uninstall(home: Home) -> Installed:
             "Services of yours still run without a login; `loginctl disable-linger` ends that for all of them."
         )
     return Installed(tuple(there), False, _linger(), tuple(words))
+
+
+def installed() -> Path | None:
+    """The home that the units of this owner serve; None where there are none, or they name none."""
+    for name in (SERVICE, JUDGE, WAKE):
+        path = units() / name
+        text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+        for line in re.findall(r"^ExecStart=(.*)$", text, flags=re.MULTILINE):
+            try:
+                words = shlex.split(line)
+            except ValueError:  # written by hand, and not well
+                continue
+            if "--home" in words[:-1]:
+                return Path(words[words.index("--home") + 1].replace("$$", "$").replace("%%", "%"))
+    return None
+
+
+def _own(home: Home, mend: str) -> None:
+    """Refuse to touch the units of another home; one that is not there any more has no say."""
+    other = installed()
+    if other is None or other.resolve() == home.root.resolve() or not other.exists():
+        return
+    raise Refused(
+        f"The service that is installed serves another home, {other}. {mend.format(other=shlex.quote(str(other)))}"
+    )
 
 
 def units() -> Path:

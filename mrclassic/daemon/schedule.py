@@ -98,6 +98,19 @@ def next_due(night: Night, now: datetime | None = None) -> Due | None:
     return min(found, key=_instant, default=None)
 
 
+def announced(night: Night, *, running: bool, paused: bool, now: datetime | None = None) -> str:
+    """A sentence on when the next night begins: by its window, if a service that starts it is `running`."""
+    due = next_due(night, now)
+    if due is None:
+        return "No night begins by itself (night.enabled is false); `mrclassic night --now` starts one."
+    when = f"{due.at:%A} at {due.at:%H:%M} and has {due.minutes:g} minutes"
+    if paused:
+        return f"Nights are paused; after `mrclassic daemon resume` the next one begins on {when}."
+    if not running:
+        return f"The next night would begin on {when}, but no service runs; `mrclassic daemon run` starts it."
+    return f"The next night begins on {when}."
+
+
 def last_due(night: Night, now: datetime | None = None) -> Due | None:
     """The latest start at or before `now`; None where nights are switched off."""
     now = now or datetime.now(UTC)

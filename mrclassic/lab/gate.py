@@ -19,8 +19,8 @@ import numpy as np
 from mrclassic.lab.experiment import Finding, Options
 from mrclassic.lab.ground import Ground
 from mrclassic.night import blending
-from mrclassic.night.gate import HALF_LEARNT, GateVerdict, Kind, SuiteScores, judge
-from mrclassic.night.judging import FEW, MASTERED, OLD, UNLEARNT
+from mrclassic.night.gate import GateVerdict, Kind, SuiteScores, half_learnt, judge
+from mrclassic.night.judging import EARNED, FEW, MASTERED, OLD, UNLEARNT
 from mrclassic.night.run import GATE_ITEMS
 from mrclassic.stats import wilson
 from mrclassic.training.suites import skill
@@ -98,7 +98,7 @@ def scores(suite: Simulated, drawn: np.ndarray, share: float, chooses: bool) -> 
         suite.kind,
         _right(parent, suite.score),
         _right(mixed, target),
-        confidence=HALF_LEARNT if suite.half_learnt else None,
+        confidence=half_learnt(len(parent)) if suite.half_learnt else None,
         held=suite.held,
     )
 
@@ -163,8 +163,7 @@ def practised_at(suites: Sequence[Simulated], score: float) -> tuple[list[Simula
     return [_half_learnt(suite, score) if suite.name == chosen else suite for suite in suites], chosen
 
 
-def _half_learnt(suite: Simulated, score: float, held: bool = False) -> Simulated:
-    count = GATE_ITEMS
+def _half_learnt(suite: Simulated, score: float, held: bool = False, count: int = GATE_ITEMS) -> Simulated:
     return replace(suite, score=score, choosing=count // 3, judging=count - count // 3, held=held)
 
 
@@ -214,6 +213,13 @@ def findings(suites: Sequence[Simulated], nights: int = NIGHTS, seed: int = 1) -
         lost = rate(name, planted(second, name, loss=PLANTED))
         words = f"in {name}, promoted before and practised further, at 45%: {_share(nights - lost.promoted, nights)}"
         found.append(Finding(claim, 1 - lost.rate >= _REFUSED, f"{words} refused"))
+    for name, count in ((name, count) for name in others[:1] for count in (EARNED, 600, 300)):
+        level = _half_learnt(next(suite for suite in here if suite.name == name), 0.45, held=True, count=count)
+        there = planted([level if suite.name == name else suite for suite in held], name, loss=PLANTED)
+        short = rate(f"{name} {count}", there)
+        where = "a short night" if count == EARNED else f"of which there are but {count} items"
+        words = f"in {name}, promoted before, {where}: {_share(nights - short.promoted, nights)} refused"
+        found.append(Finding(claim, 1 - short.rate >= _REFUSED, words))
     kept = rate("unharmed", held)
     words = f"{_share(kept.promoted, nights)} promoted of nights that gain 10 points with a half-learnt skill guarded"
     found.append(Finding("a guard on a half-learnt skill lets good nights pass", None, words))

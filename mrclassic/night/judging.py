@@ -7,7 +7,8 @@ One set of rules for book training and for nights:
 - a level that was practised is a target, one that was not is watched;
 - a level that the model was promoted for before is guarded from then on, also while it is practised further;
 - text by the owner and by others is guarded where the model has learned to read at all; so is the owner's taste;
-- what is guarded but half-learnt must have enough items to tell three points from chance; with fewer it is watched;
+- what was promoted for is measured on as many items however short the session is; where there are not so many, the
+  guard is the surer of them (see `gate.half_learnt`), and of the owner's picks, too few to guard, they are watched;
 - old entries in the middle of a talk are watched; phrasings are only reported: so few items cannot tell three points
   from chance, and a new answer may rightly change what a like question gets.
 
@@ -26,7 +27,7 @@ from mrclassic.book import Entry
 from mrclassic.errors import MrClassicError
 from mrclassic.model.policy import Policy
 from mrclassic.night import guarding, knowing
-from mrclassic.night.gate import HALF_LEARNT, GateVerdict, Kind, SuiteScores, judge
+from mrclassic.night.gate import GateVerdict, Kind, SuiteScores, half_learnt, judge
 from mrclassic.night.guarding import GUARDS, OTHER_TEXT, OWN_TEXT, PICKS
 from mrclassic.night.report import Change
 from mrclassic.night.workplace import Parent, Workplace
@@ -44,6 +45,8 @@ MASTERED = 0.97  # from here on few items flip by chance, and a guard of a few h
 UNLEARNT = 0.03  # below, hardly an item can be lost
 FEW = 600  # items that tell five points on a level that is mastered or not learnt at all
 ENOUGH = 800  # items of a guard on which a fifth flips by chance
+EARNED = 1200  # items of what was promoted for, where there are so many: two thirds of them are enough
+_GLANCE = 150  # items of each level that are enough for a plan
 TEXT_MARGIN = 0.02  # how much of a text's loss may be added
 _READS = 0.5  # of the loss of one who knows nothing: below, a model has learned to read, and may forget it
 _WHOLE = (NEW, OLD, TALK, PHRASINGS)
@@ -52,11 +55,12 @@ Results = Mapping[str, SuiteResult]
 
 
 class Bench:
-    """The suites of one session, measured on the parent when made. `items` of each level, another choice by `rotation`,
-    so that months of sessions cannot fit them. Levels that are `asked` are a target by held-out items, `preferred` are
-    held-out picks that are one; with either, unless the session is a night (`practised`), the book's new entries go on
-    waiting. With `choosing`, a third of the items is set aside to choose by. `seconds` is how long the measuring
-    took."""
+    """The suites of one session, measured on the parent when made. `items` of each level (of what was promoted for at
+    least `EARNED`), another choice by `rotation`, so that months of sessions cannot fit them. Levels that are `asked`
+    are a target by held-out items, `preferred` are held-out picks that are one; with either, unless the session is a
+    night (`practised`), the book's new entries go on waiting. With `choosing`, a third of the items is set aside to
+    choose by. `seconds` is how long the measuring took; with `glance`, which is only for a plan, how long it would
+    take."""
 
     def __init__(
         self,
@@ -69,9 +73,10 @@ class Bench:
         asked: Arms | None = None,
         choosing: bool = False,
         preferred: Suite | None = None,
+        glance: bool = False,
     ) -> None:
         self.work, self.parent, self.practised, self.asked = work, parent, practised, asked
-        self.preferred = preferred
+        self.preferred, self.glance = preferred, glance
         known = set(parent.manifest.book)
         taught = practised or (asked is None and preferred is None)
         self.fresh = [entry for entry in work.entries if entry.hash not in known and taught]
@@ -80,30 +85,39 @@ class Bench:
         self.arms = work.practised()
         self.earned = guarding.earned(work, parent)
         begun = time.monotonic()
-        every, before = self._measured(items, rotation)
-        self.seconds = time.monotonic() - begun
+        every, before, share = self._measured(items, rotation)
+        self.seconds = (time.monotonic() - begun) / share
         every = [suite for suite in every if suite.how != "read" or self._reads(before[suite.name])]
         self.choosing, self._before_choosing = _part(every, before, choosing=True) if choosing else ([], {})
         self.suites, self.before = _part(every, before, choosing=False if choosing else None)
         self.kinds = {name: kind for name in self.before if (kind := self._kind(name)) is not None}
 
-    def _measured(self, items: int, rotation: int) -> tuple[list[Suite], dict[str, SuiteResult]]:
-        """The suites with what the parent does of them; a level on which few items can flip has no more than `FEW`."""
+    def _measured(self, items: int, rotation: int) -> tuple[list[Suite], dict[str, SuiteResult], float]:
+        """The suites with what the parent does of them; a level on which few items can flip has no more than `FEW`. And
+        the share of all its items that was measured: with `glance` a few of each level."""
         whole = {suite.name: suite for suite in self._suites(items, rotation)}
-        first = [replace(suite, probes=suite.probes[:FEW]) if suite.arms else suite for suite in whole.values()]
+        most = _GLANCE if self.glance else FEW
+        first = [replace(suite, probes=suite.probes[:most]) if suite.arms else suite for suite in whole.values()]
         found = self.work.measure(self.parent.policy, first)
         half = [suite for suite in first if suite.arms and UNLEARNT < found[suite.name].score < MASTERED]
+        if self.glance:
+            few = [suite for suite in first if suite.arms and suite not in half]
+            items = sum(len(suite.probes) for suite in first)
+            rest = sum(len(whole[each.name].probes) - len(each.probes) for each in half)
+            rest += sum(len(whole[each.name].probes[:FEW]) - len(each.probes) for each in few)
+            return first, found, items / max(1, items + rest)
         rest = [replace(suite, probes=whole[suite.name].probes[FEW:]) for suite in half]
         more = self.work.measure(self.parent.policy, rest)
         for name, result in more.items():
             scores, replies = found[name].scores + result.scores, found[name].replies + result.replies
             found[name] = SuiteResult(name, scores, replies)
-        return [whole[suite.name] if suite.name in more else suite for suite in first], found
+        return [whole[suite.name] if suite.name in more else suite for suite in first], found, 1.0
 
     def _suites(self, items: int, rotation: int) -> list[Suite]:
         every = {name: arms for arms in (self.arms, self.asked) if arms is not None for name in arms.names}
         every |= guarding.arms(self.work, [name for name in self.earned if name not in every])
-        levels = [skill(arms, name, items, rotation) for name, arms in every.items()]
+        count = {name: max(items, EARNED) if name in self.earned else items for name in every}
+        levels = [skill(arms, name, count[name], rotation) for name, arms in every.items()]
         picks = [self.preferred] if self.preferred else []
         book = (*picks, recall(self.fresh, NEW), recall(self.old, OLD), recall_in_talk(self.old), self.work.phrasings())
         return [suite for suite in (*book, *levels, *guarding.suites(self.work)) if suite.probes]
@@ -168,7 +182,7 @@ class Bench:
                 golden[name].scores if name in golden else None,
                 census=name == NEW,
                 margin=TEXT_MARGIN * -before[name].score if name in (OWN_TEXT, OTHER_TEXT) else None,
-                confidence=HALF_LEARNT if self._flips(name) else None,
+                confidence=half_learnt(len(before[name].scores)) if self._flips(name) else None,
                 held=self._held(name),
             )
             for name, kind in self.kinds.items()
@@ -193,7 +207,8 @@ class Bench:
         if name in self.earned or name == PICKS:
             if name in self.arms.names and self.practised:
                 return "target"
-            return "guard" if self.before[name].score >= MASTERED or len(scores) >= ENOUGH else "watch"
+            sure = name in self.earned or self.before[name].score >= MASTERED or len(scores) >= ENOUGH
+            return "guard" if sure else "watch"
         return "target" if self.practised and name != TALK else "watch"
 
     def _is_preferred(self, name: str) -> bool:
@@ -205,7 +220,7 @@ class Bench:
 
     def _held(self, name: str) -> bool:
         """Whether it is practised further, but was gained by an earlier promotion."""
-        return self.kinds.get(name) == "target" and name in self.earned and len(self.before[name].scores) >= ENOUGH
+        return self.kinds.get(name) == "target" and name in self.earned
 
     def _flips(self, name: str) -> bool:
         """Whether it is a guard that is half-learnt."""

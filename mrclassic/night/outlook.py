@@ -11,17 +11,16 @@ from mrclassic.titles import title
 
 
 def outlook(
-    settings: Settings, scores: Mapping[str, float], waiting: int, said: Mapping[str, float] = MappingProxyType({})
+    begins: str,
+    settings: Settings,
+    scores: Mapping[str, float],
+    waiting: int,
+    said: Mapping[str, float] = MappingProxyType({}),
 ) -> tuple[str, ...]:
-    """Sentences about the next night: `scores` are what the model in use can do of each level that is practised,
-    `waiting` how many entries of the book it does not know, `said` the shares of the stages that learn from what the
-    owner said."""
-    own = settings.night
-    lines = [
-        f"The next night begins at {own.start} ({own.days}) and has {own.minutes:g} minutes."
-        if own.enabled
-        else "No night begins by itself (night.enabled is false); `mrclassic night --now` starts one."
-    ]
+    """Sentences about the next night: the first says when it `begins`; `scores` are what the model in use can do of
+    each level that is practised, `waiting` how many entries of the book it does not know, `said` the shares of the
+    stages that learn from what the owner said."""
+    lines = [begins] if begins else []
     if waiting:
         lines.append(f"It begins with the book: {waiting} {'entry waits' if waiting == 1 else 'entries wait'}.")
     if said:

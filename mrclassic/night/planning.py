@@ -146,7 +146,7 @@ def _planned(means: Means, method: str, seconds: float, completions: int, words:
         means.recipe,
         means.bench.success,
         means.work.fit,
-        within=_TRYING * seconds,
+        within=0.0 if means.bench.glance else _TRYING * seconds,
     )
     left = max(min(seconds, _SMALLEST), seconds - (time.monotonic() - begun))
     return PlannedStage(method, int(left / pace.seconds), completions, words, pace.seconds, pace.tokens)

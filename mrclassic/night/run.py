@@ -62,10 +62,11 @@ class NightResult:
 class Night:
     """The steps of one night in order; made, it has measured its parent and knows its plan; `run` carries it out.
 
-    `former` is a night that was cut short: it goes on with its own plan, seed and book.
+    `former` is a night that was cut short: it goes on with its own plan, seed and book. With `glance` it measures
+    little, for its plan alone: it is not to be run.
     """
 
-    def __init__(self, work: Workplace, wishes: Wishes, former: Row | None = None) -> None:
+    def __init__(self, work: Workplace, wishes: Wishes, former: Row | None = None, *, glance: bool = False) -> None:
         self._begun, self._started = time.monotonic(), datetime.now(UTC)
         self.work, self.former = work, former
         self._worked = 0.0  # seconds, before this process
@@ -90,7 +91,7 @@ class Night:
             learning_rate=wishes.learning_rate,
             replay=wishes.replay,
         )
-        self.bench = self._bench()
+        self.bench = self._bench(glance)
         lesson = study.recipe(work, seed=seed)
         self.means = Means(work, self.parent, self.bench, seed, lesson, subject, recipe, self.opinions)
         self.plan = Plan.of(former.plan["plan"]) if former else planning.make(self.means, wishes.minutes, tables)
@@ -100,7 +101,7 @@ class Night:
                 "another with `mrclassic night --now`."
             )
 
-    def _bench(self) -> Bench:
+    def _bench(self, glance: bool = False) -> Bench:
         items, rotation = self.items, self.number
         return Bench(
             self.work,
@@ -110,6 +111,7 @@ class Night:
             practised=True,
             choosing=True,
             preferred=self.opinions.suite,
+            glance=glance,
         )
 
     def run(
@@ -118,10 +120,12 @@ class Night:
         watch: Watch | None = None,
         planned: Callable[[str, int], None] = lambda stage, steps: None,
         stopping: Callable[[], bool] = lambda: False,
+        begins: Callable[[], str] = lambda: "",
     ) -> NightResult:
         """Practise, judge, promote or keep, report. `stopping` ends it between two updates, to be gone on with; so does
-        `Stopped`, raised by a handler where `unbroken` is False."""
+        `Stopped`, raised by a handler where `unbroken` is False. `begins` says at the end when the next one does."""
         store = self.work.store
+        self._begins = begins
         night = self._enter()
         self._worked = unfinished.clock_in(unfinished.folder(self.work.home, night), self._begun)
         training, done = Training(self.parent.policy), list[StageReport]()
@@ -334,5 +338,5 @@ class Night:
             best_questions=questions,
             price=self.work.settings.night.price_per_hour,
             worked=self._spent / 60,
-            tonight=outlook(self.work.settings, levels, waiting, self.opinions.shares),
+            tonight=outlook(self._begins(), self.work.settings, levels, waiting, self.opinions.shares),
         )

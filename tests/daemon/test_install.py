@@ -189,3 +189,35 @@ def test_the_times_of_a_unit_leave_room_for_those_of_the_service() -> None:
     assert int(re.findall(r"^TimeoutStopSec=(\d+)$", text, re.MULTILINE)[0]) > GRACE_SECONDS
     # The loop may wait for the database a few times in one turn; that is not a loop that hangs.
     assert int(re.findall(r"^WatchdogSec=(\d+)min$", text, re.MULTILINE)[0]) * 60 > 4 * BUSY_SECONDS
+
+
+def test_the_units_of_another_home_are_neither_replaced_nor_removed(machine: Machine, tmp_path: Path) -> None:
+    machine.answers("is-active|inactive|3", "show-user|no|0")
+    other = Home(tmp_path / 'the "other" $1 100%').ensure()
+    assert machine.mrclassic("install").returncode == 0
+    written = machine.unit("mrclassic.service").read_text()
+    first, machine.home = machine.home, other
+    for words in (("install",), ("install", "--uninstall")):
+        before = list(machine.calls)
+        refused = machine.mrclassic(*words)
+        assert refused.returncode == 3, refused.stderr
+        assert f"serves another home, {first.root}." in refused.stderr
+        assert f"`mrclassic --home {first.root} daemon install --uninstall`" in refused.stderr
+        assert machine.unit("mrclassic.service").read_text() == written
+        assert machine.calls == before
+
+    machine.home = first
+    assert machine.mrclassic("install", "--uninstall").returncode == 0
+    assert not machine.unit("mrclassic.service").exists()
+    machine.home = other
+    for words in (("install",), ("install",), ("install", "--uninstall")):  # its own, whatever its name is like
+        assert machine.mrclassic(*words).returncode == 0
+
+
+def test_the_units_of_a_home_that_is_gone_are_replaced(machine: Machine, tmp_path: Path) -> None:
+    machine.answers("is-active|inactive|3", "show-user|no|0")
+    assert machine.mrclassic("install").returncode == 0
+    shutil.rmtree(machine.home.root)
+    machine.home = Home(tmp_path / "other").ensure()
+    assert machine.mrclassic("install").returncode == 0
+    assert f"--home {machine.home.root} daemon run" in machine.unit("mrclassic.service").read_text()

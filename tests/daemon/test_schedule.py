@@ -50,6 +50,19 @@ def test_days_with_a_start_and_minutes_of_their_own() -> None:
     assert schedule.next_due(Night(exceptions="mon-sun 04:30 0")) is None
 
 
+def test_the_night_is_announced_by_its_own_window_and_by_what_the_service_will_do() -> None:
+    night = Night(exceptions="sun 02:00 240; wed 04:30 0", timezone="UTC")
+
+    def words(now: str, *, running: bool = True, paused: bool = False) -> str:
+        return schedule.announced(night, running=running, paused=paused, now=at(now))
+
+    assert words("2026-11-21T12:00+00:00") == "The next night begins on Sunday at 02:00 and has 240 minutes."
+    assert words("2026-11-24T12:00+00:00") == "The next night begins on Thursday at 04:30 and has 60 minutes."
+    assert words("2026-11-21T12:00+00:00", paused=True).startswith("Nights are paused; after `mrclassic daemon resume`")
+    assert "would begin on Sunday at 02:00" in words("2026-11-21T12:00+00:00", running=False)
+    assert "No night begins by itself" in schedule.announced(Night(enabled=False), running=True, paused=False)
+
+
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from mrclassic.lab import catalogue, gate
 from mrclassic.lab.gate import NIGHTS, PLANTED, Simulated, planted, practised_at, simulate, usual, with_earned
-from mrclassic.night.gate import SuiteScores
-from mrclassic.night.judging import ENOUGH, OLD
+from mrclassic.night.gate import HALF_LEARNT, SuiteScores, half_learnt
+from mrclassic.night.judging import EARNED, ENOUGH, OLD
 from mrclassic.tasks import arithmetic
 
 # A hatched `tiny`: what it can do of each level, and the held-out items there are.
@@ -29,6 +31,15 @@ def test_a_loss_of_five_points_is_refused() -> None:
     for name in (OLD, "arithmetic:2", "earned"):
         lost = simulate(planted(gaining, name, loss=PLANTED), 3, NIGHTS // 2)
         assert 1 - lost.rate >= 0.95, name
+
+
+@pytest.mark.parametrize("items", [EARNED, 900, 600, 300, 100])
+def test_a_loss_of_what_was_promoted_for_is_refused_with_few_items_too(items: int) -> None:
+    """Of a short night all that there are (`EARNED`); of a level that has no more, the guard is the surer."""
+    earned = Simulated("earned", "target", 0.45, items // 3, items - items // 3, 0.2, held=True, loss=PLANTED)
+    nights = [*planted(SUITES, TARGET, gain=2 * PLANTED), earned]
+    assert 1 - simulate(nights, 4, NIGHTS).rate >= 0.95
+    assert half_learnt(items) >= half_learnt(ENOUGH) == HALF_LEARNT
 
 
 def test_simulated_items_flip_as_often_as_said() -> None:

@@ -47,12 +47,21 @@ def test_a_level_that_was_promoted_for_is_guarded_from_then_on(babe: Home) -> No
         bench = bench_of(work)
         assert bench.earned == ("arithmetic:2", "gone:1")
         assert bench.kinds["arithmetic:1"] == "target"
-        # With sixty items of a level that it cannot do, three points cannot be told: beyond chance still refuses.
-        assert bench.kinds["arithmetic:2"] == "watch"
+        # However few items the session has: of the level that was promoted for as many as it takes are measured.
+        assert bench.kinds["arithmetic:2"] == "guard"
+        assert len(bench.before["arithmetic:1"].scores) <= 60
+        assert len(bench.before["arithmetic:2"].scores) == 600, "few items can flip where hardly one is right"
         assert any("gone:1 is not guarded any more" in words for words in said)
-        large = Bench(work, work.parent(), items=820, rotation=0, practised=False)
-        assert large.kinds["arithmetic:2"] in ("watch", "guard")
-        assert len(large.before["arithmetic:2"].scores) == 600, "few items can flip where hardly one is right"
+        # Practised further it is a target, and held.
+        store.checkpoints.set_metrics("second", {GUARDS: ["arithmetic:1"]})
+        bench = bench_of(work)
+        assert bench.kinds["arithmetic:1"] == "target"
+        scores = (1.0, 0.0) * 100
+        here = {**bench.before, "arithmetic:1": SuiteResult("arithmetic:1", scores, ("",) * 200)}
+        bench.before.update(here)
+        worse = {**here, "arithmetic:1": SuiteResult("arithmetic:1", (0.0,) * 10 + scores[10:], ("",) * 200)}
+        assert _of(bench.judge(worse), "arithmetic:1").lost
+        assert not _of(bench.judge(here), "arithmetic:1").lost
 
 
 def test_what_it_can_do_some_of_is_remembered_beside_sums(babe: Home) -> None:

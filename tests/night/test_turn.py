@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 
+import nights
 import pytest
+from homes import mrclassic
 
 from mrclassic import lease
 from mrclassic.daemon import supervise
@@ -16,9 +19,14 @@ from mrclassic.daemon.status import beat_file
 from mrclassic.errors import Refused
 from mrclassic.home import Home
 from mrclassic.lease import Lease
+from mrclassic.model.policy import Policy
+from mrclassic.night import run
 from mrclassic.night import turn as turns
 from mrclassic.night.turn import turn
-from mrclassic.night.workplace import alone
+from mrclassic.night.workplace import Workplace, alone
+from mrclassic.settings import Settings
+from mrclassic.store import Store
+from mrclassic.training.suites import Suite, SuiteResult
 
 
 @pytest.fixture(autouse=True)
@@ -109,3 +117,26 @@ def test_what_a_training_holds_is_no_night_to_the_app(home: Home) -> None:
     with alone(home, "night", "busy", "training"):
         assert lease.begun(home) is None
     assert json.loads((home.run / "night.lock").read_text())["who"] == "training"
+
+
+def test_a_plan_stands_in_nobodys_way_and_measures_little(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = nights.hatch(tmp_path / "nest")
+    measured: list[int] = []
+    measure = Workplace.measure
+
+    def noted(work: Workplace, policy: Policy, suites: Sequence[Suite]) -> dict[str, SuiteResult]:
+        measured.extend(len(suite.probes) for suite in suites if suite.arms)
+        return measure(work, policy, suites)
+
+    monkeypatch.setattr(Workplace, "measure", noted)
+    tasks = {"practice": {"tasks": "arithmetic:3", "prompts": 2, "group": 2}, "threads": 1, "dtype": "fp32"}
+    with Store.open(home) as store, alone(home, "night", "busy"), alone(home, "nightly", "busy"):
+        work = Workplace(home, Settings.model_validate(tasks), store, print)
+        planned = run.Night(work, run.Wishes(60.0), glance=True)
+        assert store.nights.last() is None
+        code, plan, said = mrclassic(home.root, "night", "--plan", "--minutes", "1", "--json")
+    assert measured == [150]
+    assert planned.bench.glance
+    assert code == 0, said
+    assert said.startswith("Measuring what the model can do")
+    assert plan["parent"] == "micro"
