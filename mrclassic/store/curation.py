@@ -27,8 +27,8 @@ class NotBookedError(MrClassicError):
 def take(store: Store, home: Home, prompt: int, text: str, kind: str, candidate: int | None = None) -> Pick:
     """Make `text` the reply to the user's message `prompt`; `kind` is candidate | typed | edited.
 
-    Raises UsageError for an empty reply, a wrong prompt, or words that are not the candidate's; NotBookedError where the
-    pick is stored but the book cannot be written (its `__cause__` is the reason).
+    Raises UsageError for an empty reply, a wrong prompt, or words that are not the candidate's; raises NotBookedError
+    where the pick is stored but the book cannot be written (its `__cause__` is the reason).
     """
     return _chosen(store, home, prompt, text, kind, candidate, spoken=True)
 
