@@ -122,8 +122,8 @@ def _plain(text: str) -> str:
 
 
 def read(home: Home, measured: Mapping[str, Recall]) -> Material:
-    """The material as it stands, with what was `measured` of the model in use; raises BookError where the book cannot be
-    read. A file that is not there is empty."""
+    """The material as it stands, and what was `measured` of the model in use; raises BookError where the book cannot
+    be read. A file that is not there is empty."""
     text = book.read(home.book)
     lines = text.split("\n")
     entries = list({entry.key: entry for entry in book.parse(text, str(home.book))}.values())

@@ -19,7 +19,8 @@ from homes import command
 from mrclassic import book
 from mrclassic.home import Home
 from mrclassic.mind import process
-from mrclassic.store import Store
+from mrclassic.store import Store, curation
+from mrclassic.tui.visible import visible
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -72,8 +73,14 @@ def test_ask_teach_undo(run: Run, home: Home) -> None:
     undone = facts(run("undo", "--json"))
     assert undone["text"] == "Good day to you."
     assert [entry.reply for entry in book.load(home.book)] == [book.clean(candidates[1]["text"])]
-    run("undo")
+    assert run("undo").stdout == f"Taken back: Hello, 你好 🎩\n-> {visible(book.clean(candidates[1]['text']))}\n"
     assert book.load(home.book) == []
+    with Store.open(home) as store:
+        for kind in (curation.skip, curation.flag):
+            kind(store, asked["prompt"])
+    assert run("undo").stdout == "Taken back: the flag on Hello, 你好 🎩\n"
+    undone = facts(run("undo", "--json"))
+    assert (undone["kind"], undone["question"], undone["text"]) == ("skip", "Hello, 你好 🎩", "")
     nothing = run("undo")
     assert (nothing.returncode, nothing.stderr) == (1, "mrclassic: There is nothing to undo.\n")
 

@@ -318,8 +318,25 @@ def test_into_the_book_only_when_asked_for(home: Home, tmp_path: Path) -> None:
         assert [each.rating for each in store.preferences.rated()] == [2.0]
     code, facts, _ = mrclassic(home.root, "data", "export", str(tmp_path), "--as", "trl", "--json")
     assert (code, facts["rows"], Path(facts["file"]).name) == (0, 1, NAMES["trl"])
-    assert mrclassic(home.root, "rate", "5")[1] == "Rated ★★★★★: milk?\n"
     assert mrclassic(home.root, "rate", "0", "--conversation", "1", "--json")[1]["score"] == 0.0
+
+
+def test_what_was_taken_in_is_not_the_last_conversation(home: Home, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text(json.dumps({"messages": [user("milk?"), reply("no")]}))
+    assert mrclassic(home.root, "data", "import", str(rows))[0] == 0
+    for words, said in (
+        (("rate", "5"), "There is no conversation of your own to rate yet; --conversation ID names another."),
+        (("ask", "And?", "--continue"), "There is no conversation to go on with yet; ask without --continue."),
+    ):
+        assert mrclassic(home.root, *words) == (2, "", f"mrclassic: {said}\n")
+    with Store.open(home) as store:
+        picked(store, home)
+        (theirs,) = store.conversations.list(from_files=True)
+    rows.write_text(json.dumps({"messages": [user("sugar?"), reply("two")]}))
+    assert mrclassic(home.root, "data", "import", str(rows))[0] == 0
+    assert mrclassic(home.root, "rate", "5")[1] == "Rated ★★★★★: Tea\n"
+    assert mrclassic(home.root, "rate", "4", "--conversation", str(theirs.id))[1] == "Rated ★★★★☆: milk?\n"
 
 
 @needs("hh_rlhf")
