@@ -83,7 +83,9 @@ def grouped(found: Iterator[Preference | Talk]) -> Iterator[Preference | Talk]:
 
 
 def _rows(path: Path, form: str, found: TakenIn) -> Iterator[Preference | Talk]:
-    for line, row in rows.scan(path):
+    # An array may stand on a line, or on lines that nobody counts.
+    array = path.name.removesuffix(".gz").endswith(".json")
+    for number, (line, row) in enumerate(rows.scan(path), start=1):
         try:
             if isinstance(row, BadRow):
                 raise row
@@ -91,7 +93,7 @@ def _rows(path: Path, form: str, found: TakenIn) -> Iterator[Preference | Talk]:
         except BadRow as error:
             found.odd += 1
             if found.odd <= _KEPT:
-                found.faults.append(f"{path} line {line}: {error}.")
+                found.faults.append(f"{path} line {line}{f', row {number}' if array else ''}: {error}.")
 
 
 def _keep(store: Store, path: Path, each: Preference | Talk, found: TakenIn) -> None:

@@ -262,7 +262,10 @@ def test_pairs_in_all_their_shapes(row: dict[str, Any], answers: tuple[str, str]
         ({"chosen": "\n\nHuman: q", "rejected": "\n\nHuman: q\n\nAssistant: b"}, "ends with a question"),
         ({"chosen": "\n\nHuman: q\n\nAssistant:", "rejected": "\n\nHuman: q\n\nAssistant: b"}, "is empty"),
         ({"prompt": "q", "completion": "a", "label": True}, "lone answer"),
-        ({"messages": [{"role": "tool", "content": "x"}]}, "by 'tool'"),
+        ({"messages": [{"role": "tool", "content": "x"}]}, "no question"),
+        ({"messages": [{"role": "judge", "content": "x"}]}, "by 'judge'"),
+        ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "content in it is not a string"),
+        ({"messages": [{"role": "user", "content": []}]}, "content in it is not a string"),
         ({"messages": [reply("x")]}, "no question"),
         ({"messages": [user("q"), reply("a")], "rating": 9}, "rating"),
         ({"conversations": "x", "messages": None}, None),
@@ -274,6 +277,25 @@ def test_odd_rows_are_told(row: dict[str, Any], why: str | None) -> None:
         return
     with pytest.raises(BadRow, match=why):
         forms.read(row)
+
+
+def test_text_parts_are_read_and_tools_left_out() -> None:
+    parts = [{"type": "text", "text": "What is"}, {"type": "text", "text": "the time?"}]
+    calls = {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]}
+    tool = {"role": "tool", "tool_call_id": "1", "content": "12:00"}
+    assert forms.read({"messages": [{"role": "user", "content": parts}, calls, tool, reply("Noon.")]}) == Talk(
+        messages=(user("What is\nthe time?"), reply("Noon."))
+    )
+    turns = [("human", "Time?"), ("function_call", "{}"), ("observation", "12:00"), ("gpt", "Noon.")]
+    row = {"conversations": [{"from": who, "value": words} for who, words in turns]}
+    assert forms.read(row) == Talk(messages=(user("Time?"), reply("Noon.")))
+
+
+def test_rows_on_one_line_are_told_apart(home: Home, store: Store, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.json"
+    rows.write_text(json.dumps([{}, {"messages": [user("q"), reply("a")]}, {"messages": 7}]))
+    told = [fault.removeprefix(f"{rows} ").split(":")[0] for fault in take_in(store, home, [rows]).faults]
+    assert told == ["line 1, row 1", "line 1, row 3"]
 
 
 def test_an_import_is_whole_or_nothing(home: Home, store: Store, tmp_path: Path) -> None:
