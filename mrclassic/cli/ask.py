@@ -96,7 +96,7 @@ def teach(
         common.emit({**facts, "replaced": bool(taken.replaced_entry)})
         return
     question = store.conversations.message(prompt).content
-    common.out(f"{question}\n-> {taken.text}")
+    common.out(f"{question}\n-> {taken.text.strip()}")
     common.say(f"{asking.count(left)}. `mrclassic lesson` teaches what waits.")
 
 
@@ -121,7 +121,7 @@ def undo(ctx: typer.Context, as_json: common.JsonFlag = False) -> None:
         common.emit({**facts, "text": undone.text, "waiting": left})
         return
     said = {"skip": "the skip of", "flag": "the flag on"}.get(kind)
-    common.out(f"Taken back: {said} {question}" if said else f"Taken back: {question}\n-> {undone.text}")
+    common.out(f"Taken back: {said} {question}" if said else f"Taken back: {question}\n-> {undone.text.strip()}")
     common.say(f"{asking.count(left)}.")
 
 

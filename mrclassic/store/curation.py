@@ -126,6 +126,13 @@ def undo(store: Store, home: Home, conversation: int | None = None) -> Pick | No
     return store.picks.get(pick.id)
 
 
+def redo(store: Store, home: Home, pick: Pick) -> Pick:
+    """Choose once more what was undone, whatever its kind; raises as `take`."""
+    if pick.kind in REPLIES:
+        return take(store, home, pick.prompt, pick.text, pick.kind, candidate=pick.candidate)
+    return skip(store, pick.prompt) if pick.kind == "skip" else flag(store, pick.prompt)
+
+
 def retire(store: Store, home: Home, prompt: int) -> int:
     """Take back all that was chosen for `prompt`, of whatever kind; return how many picks that were.
 

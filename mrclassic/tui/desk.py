@@ -257,15 +257,10 @@ class Desk:
             if asked.conversation != self.conversation or self.store.conversations.retracted(pick.prompt):
                 continue
             trouble = ""
-            if pick.kind == "skip":
-                curation.skip(self.store, pick.prompt)
-            elif pick.kind == "flag":
-                curation.flag(self.store, pick.prompt)
-            else:
-                try:
-                    curation.take(self.store, self.home, pick.prompt, pick.text, pick.kind, candidate=pick.candidate)
-                except curation.NotBookedError as error:
-                    trouble = str(error)
+            try:
+                curation.redo(self.store, self.home, pick)
+            except curation.NotBookedError as error:
+                trouble = str(error)
             self._undone = here
             standing = self.store.picks.standing(pick.prompt)
             view = self._view(standing.message if standing and pick.kind not in REDONE else pick.prompt)
