@@ -115,6 +115,11 @@ class Home:
         return self.root / "lab"
 
     @property
+    def exports(self) -> Path:
+        """What the owner had written for use elsewhere; made by the first of it."""
+        return self.root / "exports"
+
+    @property
     def logs(self) -> Path:
         """What the processes wrote while nobody looked."""
         return self.root / "logs"

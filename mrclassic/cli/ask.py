@@ -24,7 +24,7 @@ def ask(
         int | None,
         typer.Option(min=2, max=9, help="Draw so many, and show only the one that you would likely pick."),
     ] = None,
-    go_on: Annotated[bool, typer.Option("--continue", "-c", help="Go on with the last conversation.")] = False,
+    go_on: Annotated[bool, typer.Option("--continue", "-c", help="Go on with your last conversation.")] = False,
     as_json: common.JsonFlag = False,
 ) -> None:
     """Ask the model and see its candidate replies; `teach` then takes one of them.
@@ -96,12 +96,12 @@ def teach(
         common.emit({**facts, "replaced": bool(taken.replaced_entry)})
         return
     question = store.conversations.message(prompt).content
-    common.out(f"{question}\n-> {taken.text}")
+    common.out(f"{question}\n-> {taken.text.strip()}")
     common.say(f"{asking.count(left)}. `mrclassic lesson` teaches what waits.")
 
 
 def undo(ctx: typer.Context, as_json: common.JsonFlag = False) -> None:
-    """Take back the last pick: the question is open again, and the book is as it was before.
+    """Take back the last pick, skip or flag: the question is open again, and the book is as it was before.
 
     Example: mrclassic undo
     """
@@ -114,10 +114,14 @@ def undo(ctx: typer.Context, as_json: common.JsonFlag = False) -> None:
     if undone is None:
         raise MrClassicError("There is nothing to undo.")
     left = asking.waiting(current, store)
+    kind = store.picks.get(undone.supersedes).kind if undone.supersedes is not None else ""
+    question = store.conversations.message(undone.prompt).content
     if as_json:
-        common.emit({"undone": undone.supersedes, "prompt": undone.prompt, "text": undone.text, "waiting": left})
+        facts = {"undone": undone.supersedes, "kind": kind, "prompt": undone.prompt, "question": question}
+        common.emit({**facts, "text": undone.text, "waiting": left})
         return
-    common.out(f"Taken back: {undone.text}")
+    said = {"skip": "the skip of", "flag": "the flag on"}.get(kind)
+    common.out(f"Taken back: {said} {question}" if said else f"Taken back: {question}\n-> {undone.text.strip()}")
     common.say(f"{asking.count(left)}.")
 
 
@@ -125,7 +129,7 @@ def rate(
     ctx: typer.Context,
     score: Annotated[int, typer.Argument(min=0, max=5, help="1 is poor, 5 splendid; 0 takes the rating back.")],
     conversation: Annotated[
-        int | None, typer.Option(min=1, metavar="ID", help="Which one (default: the one last spoken in).")
+        int | None, typer.Option(min=1, metavar="ID", help="Which one (default: the one you last spoke in).")
     ] = None,
     as_json: common.JsonFlag = False,
 ) -> None:
@@ -136,7 +140,8 @@ def rate(
     with common.session(ctx).store() as store:
         latest = store.conversations.list(limit=1) if conversation is None else []
         if conversation is None and not latest:
-            raise UsageError("There is no conversation to rate yet.")
+            from_files = " of your own" if store.conversations.from_files() else ""
+            raise UsageError(f"There is no conversation{from_files} to rate yet; --conversation ID names another.")
         rated = store.conversations.get(latest[0].id if conversation is None else conversation)
         rating = store.ratings.add(rated.id, score)
     if as_json:

@@ -15,12 +15,12 @@ from mrclassic.errors import MrClassicError
 if TYPE_CHECKING:
     from mrclassic.cli.asking import Asked
     from mrclassic.mind.client import MindClient
-    from mrclassic.store import Store
+    from mrclassic.store import Pick, Store
 
 _HELP = """Type a message. Then a number picks a candidate, a number with = and text takes it as you have changed it,
 and = followed by text gives your own reply. /again draws other candidates, /skip goes on without a reply, /flag keeps
-the question for later, /undo takes the last pick back, /rate 1 to /rate 5 says how good the conversation is, /new
-begins a new one, /quit leaves."""
+the question for later, /undo takes the last pick back, /redo takes it once more, /rate 1 to /rate 5 says how good the
+conversation is, /new begins a new one, /quit leaves. Two slashes begin a message with one."""
 _EDITED = re.compile(r"([1-9]) ?=(.*)")
 
 
@@ -56,6 +56,7 @@ class _Lines:
         self._input = common.stdin()
         self._conversation: int | None = None
         self._asked: Asked | None = None
+        self._undone: list[Pick] = []  # what /redo takes once more, the last of it first
 
     def run(self) -> None:
         """Read lines until the input ends or /quit."""
@@ -80,7 +81,9 @@ class _Lines:
 
         if not line:
             return
-        if line.startswith("/"):
+        if line.startswith("//"):
+            self._say(line[1:])
+        elif line.startswith("/"):
             self._command(line)
         elif line.startswith("="):
             self._take(own=asking.not_empty(line[1:], "The reply"))
@@ -100,9 +103,13 @@ class _Lines:
         elif line == "/undo":
             undone = curation.undo(self._store, self._current.home)
             common.say("Taken back." if undone else "There is nothing to undo.")
+            if undone is not None and undone.supersedes is not None:
+                self._undone.append(self._store.picks.get(undone.supersedes))
             # A second thought about a question that was answered leaves it so.
             if undone is not None and not (undone.message is None and self._store.conversations.replies(undone.prompt)):
                 self._reopen(undone.prompt)
+        elif line == "/redo":
+            self._redo()
         elif line == "/again":
             if self._asked is None:
                 raise MrClassicError("Say something first.")
@@ -113,6 +120,7 @@ class _Lines:
             (curation.skip if line == "/skip" else curation.flag)(self._store, self._asked.prompt)
             common.say("Skipped." if line == "/skip" else "Flagged for later.")
             self._asked = None if line == "/skip" else self._asked
+            self._undone.clear()
         elif (words := line.split())[0] == "/rate" and len(words) == 2 and words[1].isdecimal():
             if self._conversation is None:
                 raise MrClassicError("Say something first.")
@@ -121,7 +129,7 @@ class _Lines:
         elif line == "/help":
             common.say(_HELP)
         else:
-            raise MrClassicError(f"There is no command {line}. {_HELP}")
+            raise MrClassicError(f"There is no command {line}; /help tells them all.")
 
     def _say(self, text: str) -> None:
         from mrclassic.cli import asking
@@ -158,5 +166,27 @@ class _Lines:
             raise MrClassicError("Say something first; then a number or = and your own words give the reply.")
         taken = asking.take(self._current, self._store, self._asked.prompt, pick=pick, own=own)
         self._asked = None
-        common.say(f"Taken: {taken.text}")
+        self._undone.clear()
+        self._told(taken)
+
+    def _redo(self) -> None:
+        from mrclassic.store import curation
+
+        open_ = [pick for pick in self._undone if not self._store.conversations.retracted(pick.prompt)]
+        if not open_:
+            raise MrClassicError("There is nothing to redo.")
+        self._undone, pick = open_[:-1], open_[-1]
+        taken = curation.redo(self._store, self._current.home, pick)
+        self._conversation = self._store.conversations.message(pick.prompt).conversation
+        if pick.kind != "flag":
+            self._asked = None
+        if pick.kind in ("skip", "flag"):
+            common.say("Skipped again." if pick.kind == "skip" else "Flagged again.")
+        else:
+            self._told(taken)
+
+    def _told(self, taken: Pick) -> None:
+        from mrclassic.cli import asking
+
+        common.say(f"Taken: {taken.text.strip()}")
         common.say(f"{asking.count(asking.waiting(self._current, self._store))}.")

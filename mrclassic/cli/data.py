@@ -170,6 +170,7 @@ def export(
         Literal["trl", "conversations", "sharegpt", "messages", "argilla"],
         typer.Option("--as", help="The form; see below."),
     ] = "trl",
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there already.")] = False,
     json: common.JsonFlag = False,
 ) -> None:
     """Write your picks or conversations into a file that others can read.
@@ -182,8 +183,9 @@ def export(
     """
     from mrclassic.exchange.giving_out import give_out
 
-    with common.session(ctx).store() as store:
-        file, rows = give_out(store, path, form)
+    here = common.session(ctx)
+    with here.store() as store:
+        file, rows = give_out(store, here.home, path, form, force=force)
     if json:
         common.emit({"file": file, "as": form, "rows": rows})
         return

@@ -10,7 +10,7 @@ import typer
 
 from mrclassic.cli import common, fitting
 from mrclassic.cli.resuming import Resume
-from mrclassic.cli.trainings import From, Seed, Steps, Task, given, tell, told
+from mrclassic.cli.trainings import From, Seed, Steps, Taught, given, tell, told
 from mrclassic.errors import UsageError
 
 
@@ -21,7 +21,7 @@ def _teacher(words: str, *flags: str, **more: Any) -> Any:
 def distill(
     ctx: typer.Context,
     origin: From = None,
-    task: Task = None,
+    task: Taught = None,
     teacher: Annotated[
         str | None,
         _teacher("A server that speaks the OpenAI protocol, such as http://localhost:11434/v1.", "--teacher"),

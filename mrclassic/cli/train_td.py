@@ -8,7 +8,7 @@ import typer
 
 from mrclassic.cli import common, fitting
 from mrclassic.cli.resuming import Resume
-from mrclassic.cli.trainings import From, Minutes, Rate, Replay, Seed, Steps, Task, tell, told
+from mrclassic.cli.trainings import Dialogue, From, Minutes, Rate, Replay, Seed, Steps, tell, told
 from mrclassic.errors import UsageError
 
 Credit = Literal["turns", "tokens", "uniform"]
@@ -25,7 +25,7 @@ def _option(words: str, **limits: float) -> Any:
 def td(
     ctx: typer.Context,
     origin: From = None,
-    task: Task = None,
+    task: Dialogue = None,
     rated: Annotated[
         bool, typer.Option("--rated", help="Learn from your own rated conversations instead of a task.")
     ] = False,

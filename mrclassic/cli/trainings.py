@@ -26,14 +26,15 @@ Rate = Annotated[float | None, typer.Option(min=0.0, help="Learning rate (defaul
 Replay = Annotated[
     int | None, typer.Option(min=0, help="Book entries replayed in each update (default: the settings).")
 ]
-Task = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--task",
-        metavar="NAME[:LEVEL]",
-        help="What is practised, such as arithmetic:3; may be given several times (default: the settings).",
-    ),
-]
+
+
+def _task(words: str) -> Any:
+    return typer.Option("--task", metavar="NAME[:LEVEL]", help=f"{words}; may be given several times.")
+
+
+Task = Annotated[list[str] | None, _task("What is practised, such as arithmetic:3 (default: the settings)")]
+Dialogue = Annotated[list[str] | None, _task("The dialogue to practise, such as keyturn:2 (needed without --rated)")]
+Taught = Annotated[list[str] | None, _task("What is to be learned, such as knights:2 (needed)")]
 
 
 def given(**options: Any) -> dict[str, Any]:

@@ -3,11 +3,13 @@
 trl            {"prompt": [messages], "chosen": [message], "rejected": [message]}; also as plain strings, and
                without "prompt", where both answers begin with it (huggingface.co/docs/trl/dataset_formats)
 conversations  {"prompt": [messages], "completion": [message]}: TRL's, a question and its reply
-messages       {"messages": [{"role", "content"}]}: OpenAI's; TRL's for language modelling
+messages       {"messages": [{"role", "content"}]}: OpenAI's (content in text parts too); TRL's for language modelling
 sharegpt       {"conversations": [{"from", "value"}]}, and beside it a "title" and a "rating" where there is one
 hh             {"chosen": transcript, "rejected": transcript}: HH-RLHF's, see `transcripts`
 argilla        a record (docs.argilla.io) with the fields context, prompt, response_1 ... and which of them was chosen,
                the "choice", or the "answer" itself; one whose status is not "submitted" was not answered
+
+What tools say, and what is only a call of one, is left out: a model here has none.
 """
 
 from __future__ import annotations
@@ -156,6 +158,7 @@ def _said(value: object, role: str, name: str = "prompt") -> list[dict[str, str]
         if name == "prompt" and value is None:
             return []
         raise BadRow(f"its {name} is neither words nor a list of messages")
+    value = [each for each in value if not _of_a_tool(each)]
     who = "conversations" if any(isinstance(each, Mapping) and "from" in each for each in value) else "messages"
     return [message(each["role"], each["content"]) for each in document({who: value}).messages] if value else []
 
@@ -197,6 +200,15 @@ def _field(row: Row, name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
+def _of_a_tool(turn: object) -> bool:
+    """Whether a turn is a tool's, or an assistant's that only calls one."""
+    if not isinstance(turn, Mapping):
+        return False
+    calls = turn.get("tool_calls") or turn.get("function_call")
+    return turn.get("role", turn.get("from")) in _TOOLS or bool(calls and not turn.get("content"))
+
+
+_TOOLS = ("tool", "function", "function_call", "function_response", "observation")
 _READERS: dict[str, Callable[[Row], Preference | Talk]] = {
     "trl": _trl,
     "conversations": _completion,

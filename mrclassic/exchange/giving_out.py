@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mrclassic import files
-from mrclassic.errors import MrClassicError
+from mrclassic.errors import MrClassicError, Refused
 from mrclassic.exchange import forms
 from mrclassic.exchange.forms import Talk
 from mrclassic.store.preferences import message
 from mrclassic.store.queues import QUEUES
 
 if TYPE_CHECKING:
+    from mrclassic.home import Home
     from mrclassic.store import Question, Store
 
 NAMES = {
@@ -33,11 +34,17 @@ _UTF8 = codecs.getwriter("utf-8")
 _STATUS = {"done": "submitted"}  # the other three are called the same there
 
 
-def give_out(store: Store, path: Path, form: str) -> tuple[Path, int]:
+def give_out(store: Store, home: Home, path: Path, form: str, *, force: bool = False) -> tuple[Path, int]:
     """Write the store's content to a file, or into a folder under the name that the form has; gzipped where the name
-    ends with .gz. Returns the file and how many rows it has; raises MrClassicError, and then leaves what was there."""
+    ends with .gz. Returns the file and how many rows it has. Raises Refused for a file that is there already (`force`
+    writes over it) and for one that the home lives on, MrClassicError where it cannot be written; then all is left as
+    it was."""
     target = path / NAMES[form] if path.is_dir() else path
     try:
+        if _lived_on(home, target):
+            raise Refused(f"{target} belongs to your home folder; name a file elsewhere, or one in {home.exports}.")
+        if target.exists() and not force:
+            raise Refused(f"{target} is there already; name another file, or write over it with --force.")
         with files.replacing(target) as file:
             # Without a time in it, the same content is the same file.
             zipped = gzip.GzipFile(target.name[:-3], "wb", fileobj=file, mtime=0) if target.suffix == ".gz" else None
@@ -47,6 +54,14 @@ def give_out(store: Store, path: Path, form: str) -> tuple[Path, int]:
         return target, rows
     except OSError as error:
         raise MrClassicError(f"Cannot write {target}: {error.strerror or error}; nothing was changed.") from error
+
+
+def _lived_on(home: Home, target: Path) -> bool:
+    """Whether a file lies in the home and is no export, or is one that the home knows by a link, as a book may be."""
+    real = target.resolve()
+    if real.is_relative_to(home.exports.resolve()):
+        return False
+    return real.is_relative_to(home.root.resolve()) or any(real == each.resolve() for each in home.root.iterdir())
 
 
 def _lines(rows: Iterator[Mapping[str, Any]], file: codecs.StreamWriter) -> int:

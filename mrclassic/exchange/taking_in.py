@@ -83,7 +83,10 @@ def grouped(found: Iterator[Preference | Talk]) -> Iterator[Preference | Talk]:
 
 
 def _rows(path: Path, form: str, found: TakenIn) -> Iterator[Preference | Talk]:
-    for line, row in (tables if path.name.endswith(tables.ENDINGS) else rows).scan(path):
+    scan = tables.scan if path.name.endswith(tables.ENDINGS) else rows.scan
+    # An array may stand on a line, or on lines that nobody counts.
+    array = path.name.removesuffix(".gz").endswith(".json")
+    for number, (line, row) in enumerate(scan(path), start=1):
         try:
             if isinstance(row, BadRow):
                 raise row
@@ -91,7 +94,7 @@ def _rows(path: Path, form: str, found: TakenIn) -> Iterator[Preference | Talk]:
         except BadRow as error:
             found.odd += 1
             if found.odd <= _KEPT:
-                found.faults.append(f"{path} line {line}: {error}.")
+                found.faults.append(f"{path} line {line}{f', row {number}' if array else ''}: {error}.")
 
 
 def _keep(store: Store, path: Path, each: Preference | Talk, found: TakenIn) -> None:

@@ -27,8 +27,8 @@ class NotBookedError(MrClassicError):
 def take(store: Store, home: Home, prompt: int, text: str, kind: str, candidate: int | None = None) -> Pick:
     """Make `text` the reply to the user's message `prompt`; `kind` is candidate | typed | edited.
 
-    Raises UsageError for an empty reply or a wrong prompt, NotBookedError where the pick is stored but the book cannot
-    be written (its `__cause__` is the reason).
+    Raises UsageError for an empty reply, a wrong prompt, or words that are not the candidate's; raises NotBookedError
+    where the pick is stored but the book cannot be written (its `__cause__` is the reason).
     """
     return _chosen(store, home, prompt, text, kind, candidate, spoken=True)
 
@@ -56,6 +56,8 @@ def _chosen(
     drawn = None if candidate is None else store.candidates.get(candidate)
     if candidate is not None and (drawn is None or drawn.prompt != prompt):
         raise UsageError(f"Candidate {candidate} does not answer message {prompt}.")
+    if kind == "candidate" and drawn is not None and text.strip() != drawn.text.strip():
+        raise UsageError(f"Candidate {candidate} says something else; take its own words, or say that it was edited.")
     with store.transaction():
         asked = _asked(store, prompt)
         drawn_by = drawn.checkpoint if drawn else None
@@ -122,6 +124,13 @@ def undo(store: Store, home: Home, conversation: int | None = None) -> Pick | No
                 store.conversations.set_draft(typed[-1].conversation, typed[-1].content)
     _settle_or_say(store, home)
     return store.picks.get(pick.id)
+
+
+def redo(store: Store, home: Home, pick: Pick) -> Pick:
+    """Choose once more what was undone, whatever its kind; raises as `take`."""
+    if pick.kind in REPLIES:
+        return take(store, home, pick.prompt, pick.text, pick.kind, candidate=pick.candidate)
+    return skip(store, pick.prompt) if pick.kind == "skip" else flag(store, pick.prompt)
 
 
 def retire(store: Store, home: Home, prompt: int) -> int:

@@ -13,7 +13,7 @@ from mrclassic import lease
 from mrclassic.book import load as load_book
 from mrclassic.errors import MrClassicError, UsageError
 from mrclassic.tui import memory, shelf
-from mrclassic.tui.draw import Draw, restored
+from mrclassic.tui.draw import Draw, Piece, restored
 from mrclassic.tui.library import Library
 from mrclassic.tui.memory import Memory, Wish
 from mrclassic.tui.models import Branch, Side, tree
@@ -190,13 +190,13 @@ class Desk:
             piece.id = ids[piece.slot]
         draw.stored = True
 
-    def take(self, draw: Draw, text: str, kind: str, shown: int | None) -> str:
-        """Make `text` the answer: message, pick and book entry. Returns why the book must wait, mostly nothing."""
+    def take(self, draw: Draw, text: str, kind: str, piece: Piece | None = None, of: Draw | None = None) -> str:
+        """Make `text`, which is or was a `piece` of `of` (none: `draw`), the answer. Returns why the book must wait."""
         from mrclassic.store import curation
 
-        self.save_draw(draw)
+        for each in (of or draw, draw):
+            self.save_draw(each)
         self._undone.clear()
-        piece = next((piece for piece in draw.pieces if piece.shown == shown), None)
         trouble = ""
         try:
             curation.take(self.store, self.home, draw.prompt, text, kind, candidate=piece.id if piece else None)
@@ -257,15 +257,10 @@ class Desk:
             if asked.conversation != self.conversation or self.store.conversations.retracted(pick.prompt):
                 continue
             trouble = ""
-            if pick.kind == "skip":
-                curation.skip(self.store, pick.prompt)
-            elif pick.kind == "flag":
-                curation.flag(self.store, pick.prompt)
-            else:
-                try:
-                    curation.take(self.store, self.home, pick.prompt, pick.text, pick.kind, candidate=pick.candidate)
-                except curation.NotBookedError as error:
-                    trouble = str(error)
+            try:
+                curation.redo(self.store, self.home, pick)
+            except curation.NotBookedError as error:
+                trouble = str(error)
             self._undone = here
             standing = self.store.picks.standing(pick.prompt)
             view = self._view(standing.message if standing and pick.kind not in REDONE else pick.prompt)

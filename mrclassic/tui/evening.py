@@ -43,7 +43,9 @@ def ask(desk: Desk, moment: datetime) -> tuple[int, Question] | None:
     since = (moment.astimezone(UTC) - EVENING).isoformat(timespec="microseconds")
     asked = dict(reversed(openings))
     evening = [text for text, when in openings if when >= since]
-    question = practice.next_question(practice.read(desk.home), asked, evening, len(evening))
+    used = desk.store.checkpoints.in_use()
+    material = practice.read(desk.home, desk.store.recalls.of(used.id) if used else {})
+    question = practice.next_question(material, asked, evening, len(evening))
     if question is None:
         return None
     title = f"Practice, {(moment - EVENING / 3).astimezone():%d %b}"  # past midnight it is still the same evening

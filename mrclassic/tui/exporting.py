@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from mrclassic.home import Home
     from mrclassic.store import Conversation, Message
 
-FOLDER = "exports"
 FORMS = {"markdown": "md", "json": "json"}
 _NAMES = {"user": "You", "assistant": "Mr. Classic", "system": "Instructions"}
 
@@ -42,7 +41,7 @@ def write(home: Home, talk: Conversation, messages: Sequence[Message], form: str
     """Write it into the home's folder `exports`; returns the file, which replaces an earlier one. Raises OSError."""
     text = to_json(talk, messages) if form == "json" else to_markdown(talk, messages)
     name = re.sub(r"\W+", "-", talk.title.lower()).strip("-")[:40] or "conversation"
-    path = home.root / FOLDER / f"{talk.id}-{name}.{FORMS[form]}"
+    path = home.exports / f"{talk.id}-{name}.{FORMS[form]}"
     path.parent.mkdir(mode=0o700, exist_ok=True)
     files.replace(path, text.encode("utf-8", "replace"))
     return path

@@ -1,6 +1,7 @@
 """What Mr. Classic is asked in an evening's practice: the next question, and why it is asked now.
 
-    recall     the book's own questions: those that the last nights forgot, then those not asked for longest
+    recall     the book's own questions: those that the model in use is known to answer otherwise, the least likely
+               answer first, then those that the last nights forgot, then those not asked for longest
     list       the owner's list, a line each, in its order: `prompts.txt` in the home
     phrasing   other ways to ask what the book answers, from the program's `data/held_out.txt`
     topic      the first question of a chapter of the book (a comment above its entries) of which nothing was asked
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from mrclassic.retiring import MARK
 
 if TYPE_CHECKING:
     from mrclassic.home import Home
+    from mrclassic.store.recalls import Recall
 
 SOURCES = {
     "recall": "from the book",
@@ -51,6 +53,8 @@ class Material:
     """The chapter of each entry, in the same order."""
     forgotten: Sequence[str] = ()
     """Questions that nights reported as forgotten, the latest first."""
+    measured: Mapping[str, Recall] = field(default_factory=dict)
+    """What the model in use is known to say to entries, by their hash; it outweighs what a night reported once."""
     prompts: Sequence[str] = ()
     phrasings: Sequence[str] = ()
 
@@ -74,10 +78,16 @@ def next_question(material: Material, asked: Mapping[str, str], evening: Iterabl
 
 def _recall(material: Material, before: Mapping[str, str]) -> list[str]:
     texts = {_plain(entry.turns[0].user): entry for entry in _openings(material)}
-    forgotten = [key for text in material.forgotten if (key := _plain(text)) in texts]
+    measured = {key: found for key, entry in texts.items() if (found := material.measured.get(entry.hash))}
+    wrong = sorted(
+        (key for key, found in measured.items() if not found.known),
+        key=lambda key: (measured[key].chance is None, measured[key].chance or 0.0, before.get(key, "")),
+    )
+    known = measured.keys() - set(wrong)
+    forgotten = [key for text in material.forgotten if (key := _plain(text)) in texts and key not in known]
     # Never asked comes before asked long ago; the hash scatters what the book holds side by side.
     rest = sorted(texts, key=lambda key: (before.get(key, ""), texts[key].hash))
-    return [texts[key].turns[0].user for key in (*forgotten, *rest)]
+    return [texts[key].turns[0].user for key in (*wrong, *forgotten, *rest)]
 
 
 def _list(material: Material, before: Mapping[str, str]) -> list[str]:
@@ -111,8 +121,9 @@ def _plain(text: str) -> str:
 # What the home and the program hold.
 
 
-def read(home: Home) -> Material:
-    """The material as it stands; raises BookError where the book cannot be read. A file that is not there is empty."""
+def read(home: Home, measured: Mapping[str, Recall]) -> Material:
+    """The material as it stands, and what was `measured` of the model in use; raises BookError where the book cannot
+    be read. A file that is not there is empty."""
     text = book.read(home.book)
     lines = text.split("\n")
     entries = list({entry.key: entry for entry in book.parse(text, str(home.book))}.values())
@@ -121,6 +132,7 @@ def read(home: Home) -> Material:
         entries=entries,
         chapters=chapters(lines, entries),
         forgotten=_forgotten(home.nights),
+        measured=measured,
         prompts=_lines(home.root / PROMPTS),
         phrasings=[entry.turns[0].user for entry in sorted(shown, key=lambda entry: entry.hash)],
     )

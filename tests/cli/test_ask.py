@@ -19,7 +19,8 @@ from homes import command
 from mrclassic import book
 from mrclassic.home import Home
 from mrclassic.mind import process
-from mrclassic.store import Store
+from mrclassic.store import Store, curation
+from mrclassic.tui.visible import visible
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -72,8 +73,16 @@ def test_ask_teach_undo(run: Run, home: Home) -> None:
     undone = facts(run("undo", "--json"))
     assert undone["text"] == "Good day to you."
     assert [entry.reply for entry in book.load(home.book)] == [book.clean(candidates[1]["text"])]
-    run("undo")
+    assert (
+        run("undo").stdout == f"Taken back: Hello, 你好 🎩\n-> {visible(book.clean(candidates[1]['text']).strip())}\n"
+    )
     assert book.load(home.book) == []
+    with Store.open(home) as store:
+        for kind in (curation.skip, curation.flag):
+            kind(store, asked["prompt"])
+    assert run("undo").stdout == "Taken back: the flag on Hello, 你好 🎩\n"
+    undone = facts(run("undo", "--json"))
+    assert (undone["kind"], undone["question"], undone["text"]) == ("skip", "Hello, 你好 🎩", "")
     nothing = run("undo")
     assert (nothing.returncode, nothing.stderr) == (1, "mrclassic: There is nothing to undo.\n")
 
@@ -158,7 +167,7 @@ def test_chat_line_by_line(run: Run, home: Home) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("1) ") == 4, "three questions, one of them shown again by the undo"
     assert "There is no candidate 9" in done.stderr
-    assert "There is no command /nonsense." in done.stderr
+    assert "There is no command /nonsense; /help tells them all.\n" in done.stderr
     for said in ("Rated.", "from 1 (poor) to 5 (splendid), not 9.", "Say something first."):
         assert said in done.stderr
     with Store.open(home) as store:
@@ -167,6 +176,19 @@ def test_chat_line_by_line(run: Run, home: Home) -> None:
     assert [turn.user for turn in entries[-1].turns] == ["Hello.", "And you?"]
     assert entries[-1].reply == "Splendid."
     assert len(entries) == 2
+
+
+def test_line_by_line_what_was_undone_is_taken_once_more(run: Run, home: Home) -> None:
+    lines = ["//Hello.", "/redo", "1=Hi.", "/undo", "/redo", "/redo", "//", "/skip", "/undo", "/redo"]
+    done = run("chat", "--plain", given="\n".join(lines) + "\n")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("Taken: Hi.\n") == 2
+    assert done.stderr.count("There is nothing to redo.") == 2
+    assert "Skipped again." in done.stderr
+    with Store.open(home) as store:
+        kinds = [pick.kind for pick in reversed(store.picks.history())]
+        assert kinds == ["edited", "undo", "edited", "skip", "undo", "skip"]
+    assert [(entry.turns[0].user, entry.reply) for entry in book.load(home.book)] == [("/Hello.", "Hi.")]
 
 
 def test_in_a_chat_a_dash_is_a_dash(run: Run, home: Home) -> None:

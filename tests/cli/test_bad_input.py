@@ -299,3 +299,14 @@ def test_two_hatches_at_once(tmp_path: Path) -> None:
         code, said = sentence(home, "hatch")
     assert code == 3
     assert said.startswith("Another model is hatching in this home")
+
+
+@pytest.mark.parametrize(
+    ("verb", "said"), [("td", "needed without --rated"), ("distill", "needed"), ("grpo", "settings")]
+)
+def test_help_says_whether_a_task_is_needed(home: Home, verb: str, said: str) -> None:
+    told = " ".join(command("train", verb, "--help", COLUMNS="200").stdout.split())
+    assert f"({said})" in told or f"(default: the {said})" in told
+    if verb != "grpo":
+        refused = command("--home", str(home.root), "train", verb)
+        assert (refused.returncode, "such as --task" in refused.stderr) == (2, True)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from published import DATA, needs
 
 from mrclassic import book
-from mrclassic.errors import MrClassicError, UsageError
+from mrclassic.errors import MrClassicError, Refused, UsageError
 from mrclassic.exchange import forms
 from mrclassic.exchange.forms import Talk
 from mrclassic.exchange.giving_out import NAMES, give_out
@@ -86,18 +86,18 @@ def test_what_is_written(home: Home, store: Store, tmp_path: Path) -> None:
     picked(store, home)
     first = [{"role": "system", "content": "Be brief."}, user("tea?")]
     said = [*first, reply("no"), user("milk?"), reply("no, thank you")]
-    file, rows = give_out(store, tmp_path, "trl")
+    file, rows = give_out(store, home, tmp_path, "trl")
     assert (file.name, rows, file.stat().st_mode & 0o077) == ("preferences.jsonl", 5, 0)
     written = lines(file)
     assert written[:2] == [
         {"prompt": first, "chosen": [reply("no")], "rejected": [reply(lost)]} for lost in ("=perhaps", "yes")
     ]
     assert {row["chosen"][0]["content"] for row in written[2:]} == {"no, thank you"}
-    file, rows = give_out(store, tmp_path / "replies.jsonl.gz", "conversations")
+    file, rows = give_out(store, home, tmp_path / "replies.jsonl.gz", "conversations")
     assert lines(file)[0] == {"prompt": first, "completion": [reply("no")]}
     assert rows == 2
-    assert lines(give_out(store, tmp_path, "messages")[0]) == [{"messages": said}]
-    (row,) = lines(give_out(store, tmp_path, "sharegpt")[0])
+    assert lines(give_out(store, home, tmp_path, "messages")[0]) == [{"messages": said}]
+    (row,) = lines(give_out(store, home, tmp_path, "sharegpt")[0])
     assert row["conversations"][:2] == [{"from": "system", "value": "Be brief."}, {"from": "human", "value": "tea?"}]
     assert (row["title"], row["rating"]) == ("Tea", 4.0)
 
@@ -108,7 +108,7 @@ def test_a_table_for_argilla_has_every_queue(home: Home, store: Store, tmp_path:
     asked = store.conversations.add(store.conversations.create("x").id, None, "user", 'a "quoted",\nlong one').id
     drawn(store, asked)
     curation.skip(store, asked)
-    file, rows = give_out(store, tmp_path, "argilla")
+    file, rows = give_out(store, home, tmp_path, "argilla")
     with file.open(newline="") as text:
         table = list(csv.DictReader(text))
     assert len(table) == rows == 3
@@ -176,14 +176,48 @@ def test_odd_tables_are_told(home: Home, store: Store, tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_written_stays_as_it_was(home: Home, store: Store, tmp_path: Path) -> None:
     picked(store, home)
     with pytest.raises(MrClassicError, match="Cannot write"):
-        give_out(store, tmp_path / "none" / "x.jsonl", "trl")
+        give_out(store, home, tmp_path / "none" / "x.jsonl", "trl")
     target = tmp_path / "x.jsonl"
     target.write_text("before")
     store.close()
     with pytest.raises(RuntimeError):
-        give_out(store, target, "trl")
+        give_out(store, home, target, "trl", force=True)
     assert [path.name for path in tmp_path.iterdir() if path.name != "home"] == ["x.jsonl"]
     assert target.read_text() == "before"
+
+
+def test_nothing_is_written_over_unasked(home: Home, store: Store, tmp_path: Path) -> None:
+    picked(store, home)
+    target = tmp_path / "letter.txt"
+    target.write_text("before")
+    code, _, narration = mrclassic(home.root, "data", "export", str(target))
+    assert (code, target.read_text()) == (3, "before")
+    assert narration == f"mrclassic: {target} is there already; name another file, or write over it with --force.\n"
+    assert mrclassic(home.root, "data", "export", str(target), "--force")[0] == 0
+    assert len(lines(target)) == 5
+
+
+@pytest.mark.parametrize(
+    "name", ["mrclassic.db", "mrclassic.db-wal", "book.txt", "mrclassic.toml", "prompts.txt", "nights/new.jsonl", "."]
+)
+def test_what_the_home_lives_on_is_never_written_over(home: Home, store: Store, name: str) -> None:
+    picked(store, home)
+    before = {each: each.read_bytes() for each in home.root.rglob("*") if each.is_file()}
+    with pytest.raises(Refused, match="belongs to your home folder"):
+        give_out(store, home, home.root / name, "trl", force=True)
+    assert {each: each.read_bytes() for each in home.root.rglob("*") if each.is_file()} == before
+
+
+def test_a_book_behind_a_link_is_kept_and_exports_are_free(home: Home, store: Store, tmp_path: Path) -> None:
+    picked(store, home)
+    own = home.book.rename(tmp_path / "my-book.txt")
+    home.book.symlink_to(own)
+    home.exports.mkdir()
+    (home.exports / "link").symlink_to(home.database)
+    for target in (own, home.exports / "link"):
+        with pytest.raises(Refused, match="belongs to your home folder"):
+            give_out(store, home, target, "trl", force=True)
+    assert give_out(store, home, home.exports, "trl") == (home.exports / NAMES["trl"], 5)
 
 
 WORDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r"), min_size=1).filter(str.strip)
@@ -241,11 +275,11 @@ def test_conversations_go_from_store_to_store(tmp_path_factory: pytest.TempPathF
     file.write_text(json.dumps([forms.sharegpt(each) for each in said]), encoding="utf-8")
     with Store.open(one) as first, Store.open(two) as second:
         assert take_in(first, one, [file]).conversations == len(said)
-        out, rows = give_out(first, folder / "again.jsonl.gz", "sharegpt")
+        out, rows = give_out(first, one, folder / "again.jsonl.gz", "sharegpt")
         assert rows == len(said)
         assert take_in(second, two, [out]).conversations == len(said)
         assert take_in(second, two, [file]) == TakenIn(known=len(said))
-        again, _ = give_out(second, folder / "twice.jsonl.gz", "sharegpt")
+        again, _ = give_out(second, two, folder / "twice.jsonl.gz", "sharegpt")
     assert lines(out) == lines(again) == [forms.sharegpt(each) for each in said]
 
 
@@ -292,7 +326,10 @@ def test_pairs_in_all_their_shapes(row: dict[str, Any], answers: tuple[str, str]
         ({"chosen": "\n\nHuman: q", "rejected": "\n\nHuman: q\n\nAssistant: b"}, "ends with a question"),
         ({"chosen": "\n\nHuman: q\n\nAssistant:", "rejected": "\n\nHuman: q\n\nAssistant: b"}, "is empty"),
         ({"prompt": "q", "completion": "a", "label": True}, "lone answer"),
-        ({"messages": [{"role": "tool", "content": "x"}]}, "by 'tool'"),
+        ({"messages": [{"role": "tool", "content": "x"}]}, "no question"),
+        ({"messages": [{"role": "judge", "content": "x"}]}, "by 'judge'"),
+        ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "content in it is not a string"),
+        ({"messages": [{"role": "user", "content": []}]}, "content in it is not a string"),
         ({"messages": [reply("x")]}, "no question"),
         ({"messages": [user("q"), reply("a")], "rating": 9}, "rating"),
         ({"conversations": "x", "messages": None}, None),
@@ -304,6 +341,25 @@ def test_odd_rows_are_told(row: dict[str, Any], why: str | None) -> None:
         return
     with pytest.raises(BadRow, match=why):
         forms.read(row)
+
+
+def test_text_parts_are_read_and_tools_left_out() -> None:
+    parts = [{"type": "text", "text": "What is"}, {"type": "text", "text": "the time?"}]
+    calls = {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]}
+    tool = {"role": "tool", "tool_call_id": "1", "content": "12:00"}
+    assert forms.read({"messages": [{"role": "user", "content": parts}, calls, tool, reply("Noon.")]}) == Talk(
+        messages=(user("What is\nthe time?"), reply("Noon."))
+    )
+    turns = [("human", "Time?"), ("function_call", "{}"), ("observation", "12:00"), ("gpt", "Noon.")]
+    row = {"conversations": [{"from": who, "value": words} for who, words in turns]}
+    assert forms.read(row) == Talk(messages=(user("Time?"), reply("Noon.")))
+
+
+def test_rows_on_one_line_are_told_apart(home: Home, store: Store, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.json"
+    rows.write_text(json.dumps([{}, {"messages": [user("q"), reply("a")]}, {"messages": 7}]))
+    told = [fault.removeprefix(f"{rows} ").split(":")[0] for fault in take_in(store, home, [rows]).faults]
+    assert told == ["line 1, row 1", "line 1, row 3"]
 
 
 def test_an_import_is_whole_or_nothing(home: Home, store: Store, tmp_path: Path) -> None:
@@ -351,6 +407,24 @@ def test_into_the_book_only_when_asked_for(home: Home, tmp_path: Path) -> None:
     assert mrclassic(home.root, "rate", "5")[0] == 2, "nothing was said here yet"
     assert mrclassic(home.root, "rate", "5", "--conversation", "1")[1] == "Rated ★★★★★: milk?\n"
     assert mrclassic(home.root, "rate", "0", "--conversation", "1", "--json")[1]["score"] == 0.0
+
+
+def test_what_was_taken_in_is_not_the_last_conversation(home: Home, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text(json.dumps({"messages": [user("milk?"), reply("no")]}))
+    assert mrclassic(home.root, "data", "import", str(rows))[0] == 0
+    for words, said in (
+        (("rate", "5"), "There is no conversation of your own to rate yet; --conversation ID names another."),
+        (("ask", "And?", "--continue"), "There is no conversation to go on with yet; ask without --continue."),
+    ):
+        assert mrclassic(home.root, *words) == (2, "", f"mrclassic: {said}\n")
+    with Store.open(home) as store:
+        picked(store, home)
+        (theirs,) = store.conversations.list(from_files=True)
+    rows.write_text(json.dumps({"messages": [user("sugar?"), reply("two")]}))
+    assert mrclassic(home.root, "data", "import", str(rows))[0] == 0
+    assert mrclassic(home.root, "rate", "5")[1] == "Rated ★★★★★: Tea\n"
+    assert mrclassic(home.root, "rate", "4", "--conversation", str(theirs.id))[1] == "Rated ★★★★☆: milk?\n"
 
 
 @needs("hh_rlhf")

@@ -158,6 +158,7 @@ def test_what_cannot_be_picked_is_one_sentence(home: Home, store: Store, talk: T
         ("x", later.id, None, "was undone"),
         ("x", prompt.id, drawn[0].id, "does not answer message"),
         ("x", prompt.id, 99, "does not answer message"),
+        ("see him", other.id, drawn[0].id, "says something else"),
     ):
         with pytest.raises(UsageError, match=said):
             curation.take(store, home, of or 0, text, "candidate", candidate)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from textual.events import Key
 from tui.seats import seat
 
@@ -99,6 +100,28 @@ async def test_r_draws_again_and_keeps_the_draw_before(baby_home: Home) -> None:
     with Store.open(baby_home) as store:
         assert store.picks.history()[0].candidate in {piece.id for piece in second.pieces}
         assert all(store.candidates.get(piece.id or 0) for piece in first.pieces)
+
+
+@pytest.mark.parametrize(("key", "change"), [("r", ""), ("r", "yes"), ("R", "")])
+async def test_an_edit_is_of_the_draw_in_which_it_was_begun(baby_home: Home, key: str, change: str) -> None:
+    async with seat(baby_home) as here:
+        await here.ask("hello")
+        first = here.candidates.draw
+        assert first is not None
+        await here.pilot.press("right", "e", "escape", key)
+        await here.until(lambda: here.candidates.draw is not first, "a new draw")
+        await here.until(lambda: here.candidates.draw and here.candidates.draw.stored, "all of it")
+        await here.pilot.press("tab")
+        assert here.box.border_title == "Answer 2, edited"
+        await here.type(change)
+        await here.pilot.press("enter")
+        await here.idle()
+        begun = first.by_position[1]
+    with Store.open(baby_home) as store:
+        pick = store.picks.history()[0]
+        assert (pick.kind, pick.candidate) == ("edited" if change else "candidate", begun.id)
+        assert pick.text.endswith(change) if change else pick.text == book.clean(begun.text)
+        assert store.candidates.beside(pick)[1].text == book.clean(begun.text)
 
 
 async def test_backspace_takes_the_last_pick_back(baby_home: Home) -> None:

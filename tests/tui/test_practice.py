@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -12,8 +13,10 @@ from tui.seats import Seat, seat
 from mrclassic import book
 from mrclassic.book import Entry, Turn
 from mrclassic.home import Home
-from mrclassic.store import Store
-from mrclassic.tui import practice
+from mrclassic.store import Checkpoint, Store
+from mrclassic.store.recalls import Recall
+from mrclassic.tui import evening, practice
+from mrclassic.tui.desk import Desk
 from mrclassic.tui.practice import Material, Question, next_question
 
 
@@ -24,7 +27,11 @@ def _entry(question: str) -> Entry:
 BOOK = [_entry("Hello."), _entry("Hi."), _entry("Who are you?"), _entry("What is the sea?")]
 CHAPTERS = ["Greetings", "Greetings", "Itself", "The world"]
 FULL = Material(
-    BOOK, CHAPTERS, ["Who are you?"], ["How is rain made?", "Do you sleep?"], ["Hello there.", "Who's you?"]
+    BOOK,
+    CHAPTERS,
+    ["Who are you?"],
+    prompts=["How is rain made?", "Do you sleep?"],
+    phrasings=["Hello there.", "Who's you?"],
 )
 
 
@@ -64,7 +71,7 @@ _TEXTS = st.text(alphabet="abAB ", min_size=1, max_size=3).filter(str.strip)
 def test_an_evening_asks_everything_once_and_then_ends(
     own: list[str], listed: list[str], other: list[str], turn: int
 ) -> None:
-    material = Material([_entry(text) for text in own], ["x"] * len(own), other, listed, other)
+    material = Material([_entry(text) for text in own], ["x"] * len(own), other, prompts=listed, phrasings=other)
     wanted = {" ".join(text.lower().split()) for text in (*own, *listed, *other)}
     seen: list[str] = []
     while (found := next_question(material, dict.fromkeys(seen, "2026"), seen, turn + len(seen))) is not None:
@@ -82,7 +89,7 @@ def test_what_the_home_holds(home: Home) -> None:
         report = {"forgotten": [{"question": text, "before": "", "after": ""} for text in questions]}
         (home.nights / f"night-{night}.json").write_text(json.dumps(report))
     (home.nights / "night-11.json").write_text("[half a rep")
-    found = practice.read(home)
+    found = practice.read(home, {})
     assert [entry.turns[0].user for entry in found.entries] == ["Hello.", "Hi.", "Sea?"]
     assert found.chapters == ["Greetings", "Greetings", "Sea"]
     assert found.forgotten == ["Hello.", "Sea?"]
@@ -91,11 +98,41 @@ def test_what_the_home_holds(home: Home) -> None:
 
 
 def test_an_empty_home_has_only_the_programs_phrasings(tmp_path: Path) -> None:
-    found = practice.read(Home(tmp_path))
+    found = practice.read(Home(tmp_path), {})
     assert (found.entries, found.prompts, found.forgotten) == ([], [], [])
     question = next_question(found, {}, (), 0)
     assert question is not None
     assert question.source == "phrasing"
+
+
+def test_what_the_model_in_use_gets_wrong_comes_first() -> None:
+    hello, hi, who, sea = (entry.hash for entry in BOOK)
+    found = {
+        hello: Recall(hello, known=False, chance=0.5),
+        hi: Recall(hi, known=False),
+        who: Recall(who, known=True, chance=0.9),
+        sea: Recall(sea, known=False, chance=0.0),
+    }
+    material = Material(BOOK, CHAPTERS, ["Who are you?", "Hi."], measured=found)
+    asked: list[str] = []
+    while (question := next_question(material, {}, asked, 0)) is not None:
+        asked.append(question.text)
+    assert asked == ["What is the sea?", "Hello.", "Hi.", "Who are you?"], "forgotten once, and known again"
+
+
+def test_an_evening_asks_by_what_was_measured_of_the_checkpoint_in_use(home: Home) -> None:
+    home.book.write_text("> Hello.\nHi.\n\n> Sea?\nWet.\n\n> Who?\nI.\n")
+    sea, who = (entry.hash for entry in book.load(home.book)[1:])
+    desk = Desk(home)
+    with Store.open(home) as desk.store:
+        for name in ("old", "new"):
+            desk.store.checkpoints.add(Checkpoint(name, name))
+        desk.store.recalls.keep("old", [Recall(who, known=False)])
+        desk.store.recalls.keep("new", [Recall(sea, known=False, chance=0.2), Recall(who, known=True)])
+        desk.store.checkpoints.use("new")
+        found = evening.ask(desk, datetime.now(UTC))
+    assert found is not None
+    assert found[1] == Question("Sea?", "recall")
 
 
 async def test_an_evening_is_a_run_of_single_keystrokes(baby_home: Home) -> None:

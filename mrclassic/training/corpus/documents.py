@@ -22,6 +22,7 @@ _ROLES = {
     "bot": "assistant",
     "model": "assistant",
 }
+_PARTS = ("text", "input_text", "output_text")
 COLUMNS = ("messages", "conversations", "turns", "text")
 
 
@@ -91,7 +92,15 @@ def _turn(value: Any, who: str, what: str) -> tuple[str, str]:
     role = _ROLES.get(speaker) if isinstance(speaker, str) else None
     if role is None:
         raise BadDocument(f"one of its turns is by {speaker!r}, not by {', '.join(_ROLES)}")
-    return role, _string(value.get(what), what)
+    return role, _string(_joined(value.get(what)), what)
+
+
+def _joined(value: object) -> object:
+    """A content that is a list of text parts, as OpenAI's may be, as one text; anything else as it is."""
+    if not isinstance(value, list) or not value:
+        return value
+    texts = [each.get("text") if isinstance(each, Mapping) and each.get("type") in _PARTS else None for each in value]
+    return "\n".join(texts) if all(isinstance(text, str) for text in texts) else value  # type: ignore[arg-type]
 
 
 def _string(value: object, what: str) -> str:

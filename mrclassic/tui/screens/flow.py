@@ -61,6 +61,7 @@ class Flow(Saying):
         """Whether something was picked in this session and not taken back."""
         self._sending = self._switching = False
         self._editing: Piece | None = None
+        self._edited_in: Draw | None = None  # the draw that it is of: the answers may have been drawn again since
         self._aside = ""
         """A message that an undo overtook; it comes back to the box after the next pick."""
         self._left_at = 0.0
@@ -171,8 +172,7 @@ class Flow(Saying):
             self.say("Nothing to send yet: write something first.", timeout=3)
             self._give_back(text)
         elif self.candidates.draw is not None:
-            editing = self._editing
-            if editing is not None and text.strip() == visible(editing.text).strip():
+            if (editing := self._editing) is not None and text.strip() == visible(editing.text).strip():
                 self._settle(editing.text, "candidate", editing)
             else:
                 self._settle(text.strip(), "edited" if editing else "typed", editing)
@@ -270,7 +270,7 @@ class Flow(Saying):
 
     def edit(self, piece: Piece) -> None:
         """Put the candidate into the box; Enter takes what has become of it."""
-        self._editing = piece
+        self._editing, self._edited_in = piece, self.candidates.draw
         self.become("edited", piece.shown)
         self.box.put(piece.text)
         self.set_focus(self.box)
@@ -280,6 +280,7 @@ class Flow(Saying):
         draw = self.candidates.draw
         if draw is None:
             return
+        of = self._edited_in if piece is not None and piece is self._editing else draw
         self.workers.cancel_group(self, "draw")
         self.candidates.clear()
         answer = self.history.add(Line("assistant", text, NOTES.get(kind, "")))
@@ -292,12 +293,12 @@ class Flow(Saying):
             self._aside = ""
         self.set_focus(self.box)
         self.picked = True
-        self._take(draw, text, kind, piece, answer)
+        self._take(draw, text, kind, piece, of or draw, answer)
 
     @work(group="store")
-    async def _take(self, draw: Draw, text: str, kind: str, piece: Piece | None, answer: Bubble) -> None:
+    async def _take(self, draw: Draw, text: str, kind: str, piece: Piece | None, of: Draw, answer: Bubble) -> None:
         try:
-            trouble = await self.thread(self.desk.take, draw, text, kind, piece.shown if piece else None)
+            trouble = await self.thread(self.desk.take, draw, text, kind, piece, of)
         except LOST as error:
             self.complain("The pick could not be stored, so it is not taken", error)
             self.picked = False
@@ -323,8 +324,7 @@ class Flow(Saying):
         try:
             view = await self.thread(self.desk.reload)
         except LOST:
-            # The owner has just been told of the failure; one sentence is enough.
-            return False
+            return False  # the owner has just been told of the failure; one sentence is enough
         # What is in the box is newer than the stored draft.
         await self.show(replace(view, draft=""), keep=True)
         return True
