@@ -22,7 +22,7 @@ from mrclassic.tui.drafting import Drafts
 from mrclassic.tui.keys import bindings
 from mrclassic.tui.library import FILTERS, SOURCES, STATES, Item, Library, Shelved, found
 from mrclassic.tui.screens.editing import Editing
-from mrclassic.tui.screens.flow import LOST
+from mrclassic.tui.screens.unsent import LOST
 from mrclassic.tui.visible import visible
 from mrclassic.tui.widgets.bubble import Bubble
 from mrclassic.tui.widgets.find import Find

@@ -15,7 +15,7 @@ from textual.widgets.option_list import Option
 from mrclassic.tui import child
 from mrclassic.tui.keys import bindings
 from mrclassic.tui.models import Branch
-from mrclassic.tui.screens.flow import LOST
+from mrclassic.tui.screens.unsent import LOST
 from mrclassic.tui.visible import visible
 from mrclassic.tui.widgets.hints import Hints
 

@@ -16,7 +16,7 @@ from textual.widgets.option_list import Option
 from mrclassic.tui import nights
 from mrclassic.tui.keys import bindings
 from mrclassic.tui.nights import Listed, Page
-from mrclassic.tui.screens.flow import LOST
+from mrclassic.tui.screens.unsent import LOST
 from mrclassic.tui.steering import Steering
 from mrclassic.tui.visible import visible
 from mrclassic.tui.widgets import plots

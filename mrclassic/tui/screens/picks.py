@@ -21,8 +21,8 @@ from textual.widgets.option_list import Option
 
 from mrclassic.tui.keys import bindings
 from mrclassic.tui.review import KINDS, QUEUES, Review, Sheet, Shelf
-from mrclassic.tui.screens.flow import LOST
 from mrclassic.tui.screens.rating import stars
+from mrclassic.tui.screens.unsent import LOST
 from mrclassic.tui.visible import visible
 from mrclassic.tui.widgets.answer_box import AnswerBox
 from mrclassic.tui.widgets.bubble import Bubble

@@ -14,8 +14,8 @@ from textual.widgets import ContentSwitcher, Input, TextArea
 from mrclassic.tui import catalogue, child, skills
 from mrclassic.tui.catalogue import Known, Plug
 from mrclassic.tui.keys import bindings
-from mrclassic.tui.screens.flow import LOST
 from mrclassic.tui.screens.modal import Sure
+from mrclassic.tui.screens.unsent import LOST
 from mrclassic.tui.visible import visible
 from mrclassic.tui.widgets.arms_part import ArmsPart
 from mrclassic.tui.widgets.hints import Hints
