@@ -21,6 +21,7 @@ from textual.widgets.option_list import Option
 
 from mrclassic.tui.keys import bindings
 from mrclassic.tui.review import KINDS, QUEUES, Review, Sheet, Shelf
+from mrclassic.tui.screens.arriving import Arriving, on_arrival
 from mrclassic.tui.screens.rating import stars
 from mrclassic.tui.screens.unsent import LOST
 from mrclassic.tui.visible import visible
@@ -53,7 +54,7 @@ class Left:
     """To the page of the book."""
 
 
-class Picks(Screen[Left]):
+class Picks(Arriving, Screen[Left]):
     """Up and down choose a question, left and right a queue; digits choose anew; Escape leaves."""
 
     PLACE = "picks"
@@ -111,6 +112,7 @@ class Picks(Screen[Left]):
         else:
             self.sheet = None
             await self._put(Static(EMPTY[queue], classes="picks--empty", markup=False))
+            self.arrive()
 
     @on(OptionList.OptionHighlighted)
     def highlighted(self, event: OptionList.OptionHighlighted) -> None:
@@ -128,6 +130,7 @@ class Picks(Screen[Left]):
             return
         await self._put(*_widgets(sheet))
         self.sheet = sheet
+        self.arrive()
 
     async def _put(self, *widgets: Widget) -> None:
         page = self.query_one("#picks--page")
@@ -144,6 +147,7 @@ class Picks(Screen[Left]):
 
     # Second thoughts
 
+    @on_arrival
     def action_choose(self, position: int) -> None:
         """The candidate shown at `position` is the best after all."""
         sheet = self.sheet
@@ -159,6 +163,7 @@ class Picks(Screen[Left]):
                 sheet, "Chosen anew.", lambda: self._review.revise(sheet.prompt, found.text, "candidate", found.id)
             )
 
+    @on_arrival
     def action_edit(self) -> None:
         """Change the reply that stands."""
         if self.sheet is not None and not self.sheet.reply:
@@ -167,6 +172,7 @@ class Picks(Screen[Left]):
             self._origin = self.sheet.origin
             self._open_box("edited" if self._origin is not None else "typed", self.sheet.reply)
 
+    @on_arrival
     def action_own(self) -> None:
         """Write a reply of one's own."""
         if self.sheet is not None:
@@ -184,18 +190,21 @@ class Picks(Screen[Left]):
         kind = "typed" if origin is None else "edited"
         self._do(sheet, "Your words are taken.", lambda: self._review.revise(sheet.prompt, text, kind, origin))
 
+    @on_arrival
     def action_discard(self) -> None:
         """Take it out of what is taught; the conversation stays."""
         sheet = self.sheet
         if sheet is not None and self.shelf is not None and self.shelf.queue != "discarded":
             self._do(sheet, "Discarded; b in that queue brings it back.", lambda: self._review.discard(sheet.prompt))
 
+    @on_arrival
     def action_restore(self) -> None:
         """Bring back what was discarded, or take a flag down."""
         sheet = self.sheet
         if sheet is not None and self.shelf is not None and self.shelf.queue in ("discarded", "draft"):
             self._do(sheet, "It is back.", lambda: self._review.restore(sheet.prompt))
 
+    @on_arrival
     def action_flag(self) -> None:
         """Put it aside to come back to."""
         sheet = self.sheet
@@ -221,6 +230,7 @@ class Picks(Screen[Left]):
 
     # Moving about
 
+    @on_arrival
     def action_queue(self, way: int) -> None:
         """The next queue, or the one before."""
         names = list(QUEUES)
@@ -241,6 +251,7 @@ class Picks(Screen[Left]):
         page = self.query_one("#picks--page")
         (page.scroll_page_down if way > 0 else page.scroll_page_up)(animate=False)
 
+    @on_arrival
     def action_open(self) -> None:
         """Go on from this question in the chat: what is said next begins a branch of its own there."""
         if self.sheet is not None:
