@@ -140,6 +140,7 @@ KEYS = (
     Key("picks.restore", "b", "screen.restore", "bring back", "Bring back what was discarded, or take a flag down"),
     Key("picks.flag", "f", "screen.flag", "flag", "Put it among the drafts, to come back to"),
     Key("picks.open", "o", "screen.open", "open", "Go on from there in the chat, in a branch of its own"),
+    Key("picks.taste", "n", "screen.taste", "learn taste", "Learn your taste from all picks, now"),
     Key("picks.older", "pageup", "screen.page(-1)", "", "Scroll the page up", priority=True),
     Key("picks.newer", "pagedown", "screen.page(1)", "", "Scroll the page down", priority=True),
     Key("picks.book", "tab", "screen.show_tab('book')", "book", "The book: all entries, and what is known of them"),

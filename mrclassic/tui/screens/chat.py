@@ -208,7 +208,7 @@ class ChatScreen(Commanding):
             return
         from mrclassic.tui.screens.picks import Picks
 
-        self.app.push_screen(Picks(self.desk.review, self.thread, self.settings.keys), self._back_from_picks)
+        self.app.push_screen(Picks(self.desk.review, self.thread, self.home, self.settings), self._back_from_picks)
 
     async def _back_from_picks(self, left: Left | None) -> None:
         """Show what has changed meanwhile, or the question to go on from."""

@@ -124,6 +124,7 @@ class Flow(Unsent):
         self.become("typed" if view.prompt is not None else "message")
         typed = self.box.text if keep else ""
         self.box.put(view.draft + typed)
+        self._draft = view.draft
         self.draft_changed = bool(typed)
         self.set_focus(self.candidates if view.prompt is not None and not self.box.text else self.box)
 
@@ -146,8 +147,11 @@ class Flow(Unsent):
     def sent(self, event: AnswerBox.Sent) -> None:
         """Enter in the box: a message, or an answer of the owner's own."""
         self.box.handed_over = False
-        text = self.heard(well_formed(event.text))
+        draft, rest = self._behind_draft(well_formed(event.text))
+        text = self.heard(rest)
         if text is None:
+            if draft:
+                self._give_back(draft)
             return
         if not text.strip():
             self.say("Nothing to send yet: write something first.", timeout=3)

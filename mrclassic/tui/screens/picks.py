@@ -19,6 +19,8 @@ from textual.widget import Widget
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
+from mrclassic import lease
+from mrclassic.tui import child
 from mrclassic.tui.keys import bindings
 from mrclassic.tui.review import KINDS, QUEUES, Review, Sheet, Shelf
 from mrclassic.tui.screens.arriving import Arriving, on_arrival
@@ -32,8 +34,8 @@ from mrclassic.tui.widgets.shown_answer import ShownAnswer
 from mrclassic.tui.widgets.tabs import Tabs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from mrclassic.home import Home
+    from mrclassic.settings import Settings
     from mrclassic.tui.store_thread import StoreThread
 
 EMPTY = {
@@ -62,19 +64,20 @@ class Picks(Arriving, Screen[Left]):
     AUTO_FOCUS = "#picks--list"
     HORIZONTAL_BREAKPOINTS = [(0, "-slim"), (80, "-medium")]  # noqa: RUF012 - as Textual declares it
 
-    def __init__(self, review: Review, thread: StoreThread, moved: Mapping[str, str]) -> None:
+    def __init__(self, review: Review, thread: StoreThread, home: Home, settings: Settings) -> None:
         super().__init__()
         self._review = review
         self._thread = thread
-        self._moved = moved
+        self._home, self._settings = home, settings
+        self._tasting = False
         self._changed: set[int] = set()
         self._origin: int | None = None
         self.shelf: Shelf | None = None
         self.sheet: Sheet | None = None
         """What is on the page."""
-        self.box = AnswerBox(moved)
+        self.box = AnswerBox(settings.keys)
         self.tabs = Tabs(id="picks--tabs")
-        self.hints = Hints(moved)
+        self.hints = Hints(settings.keys)
 
     def compose(self) -> ComposeResult:
         yield self.tabs
@@ -228,6 +231,26 @@ class Picks(Arriving, Screen[Left]):
         assert self.shelf is not None
         self.fill(self.shelf.queue, self._list.highlighted or 0, sheet.prompt)
 
+    @work(group="taste")
+    async def action_taste(self) -> None:
+        """Learn the taste behind all picks, in a process of its own, and say what it is worth."""
+        if self._tasting:
+            self._say("Your taste is being learned already.")
+            return
+        if lease.night(self._home) is not None:
+            self._say("A night is practising, and learns it where that is worth it.")
+            return
+        self._tasting = True
+        self._say("Your taste is being learned from all picks; this takes a moment.")
+        try:
+            ran = await child.run(self._home, self._settings, "taste", "train", "reward-model", "--json")
+        finally:
+            self._tasting = False
+        if ran.code or not ran.facts:
+            self._say(ran.fault("The learning"), severity="warning", timeout=8)
+        else:
+            self._say(str(ran.facts["why"]), title=f"Learned: {ran.facts['taste']}", timeout=12)
+
     # Moving about
 
     @on_arrival
@@ -282,7 +305,7 @@ class Picks(Arriving, Screen[Left]):
             self._list.focus()
 
     def _say(self, sentence: str, **how: object) -> None:
-        self.notify(visible(sentence), markup=False, timeout=3, **how)  # type: ignore[arg-type]
+        self.notify(visible(sentence), markup=False, **{"timeout": 3, **how})  # type: ignore[arg-type]
 
     # The lines above and below
 

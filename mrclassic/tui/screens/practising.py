@@ -33,10 +33,13 @@ class Practising(GoingBack):
             await self._stop("Practice is over")
         elif not self.opened:
             self.say("One moment: the store is being opened.", timeout=2)
-        elif self.candidates.draw is not None:
-            self.say("Answers wait: pick one or skip them, then practise.", timeout=4)
         else:
             await self.keep_draft()
+            if self.candidates.draw is not None:
+                await self.switch(self.desk.fresh)
+                if self.candidates.draw is not None:
+                    return  # why has been said
+                self.say("The question that was open waits in its conversation.", timeout=4)
             self._overtaken, self.tally = (), Tally()
             self._ask_next()
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from mrclassic.errors import MrClassicError
+from mrclassic.tui import commands
 from mrclassic.tui.draw import Piece
 from mrclassic.tui.screens.saying import Saying
 from mrclassic.tui.visible import visible
@@ -35,6 +37,8 @@ class Unsent(Saying):
         super().__init__()
         self.conversation: int | None = None
         self.draft_changed = False
+        self._draft = ""
+        """What the conversation's draft was when it was opened."""
         self._editing: Piece | None = None
         self._aside = ""
         """A message that an undo overtook; it comes back to the box after the next pick."""
@@ -92,6 +96,16 @@ class Unsent(Saying):
         else:
             self.box.put(self._aside)
             self._aside = ""
+
+    def _behind_draft(self, text: str) -> tuple[str, str]:
+        """A draft that was there already, and a command that was typed behind it; or nothing, and the text."""
+        draft, self._draft = self._draft, ""
+        rest = text.removeprefix(draft).strip() if draft else text
+        with suppress(LookupError):
+            entered = commands.read(rest)
+            if rest != text and isinstance(entered, commands.Entered) and (entered.command.action or entered.argument):
+                return draft, rest
+        return "", text
 
     async def keep_draft(self, left: str | None = None) -> None:
         """Store what is typed and not sent, if it has changed; `left`: what was, in a conversation that is left."""

@@ -65,7 +65,7 @@ class CandidateCard(Horizontal):
         self._text.update(text, layout=False)
         rows = self._text.visual.get_height(self._text.styles.get_rules(), width) if width else 1
         grown, self.rows = rows != self.rows, rows
-        note = "  ".join(filter(None, (_note(piece, twin), _figures(piece) if details else "")))
+        note = "  ".join(filter(None, (_note(piece, twin, short=details), _figures(piece) if details else "")))
         if note != self._said:
             self._said = note
             self.border_subtitle = note
@@ -88,11 +88,13 @@ def _figures(piece: Piece) -> str:
     if not piece.tokens:
         return ""
     each = "" if math.isnan(piece.logprob) else f" {piece.logprob / piece.tokens:.2f}".replace("-", "−")
-    return f"{piece.tokens} {'token' if piece.tokens == 1 else 'tokens'}{each}"
+    return f"{piece.tokens} tok{each}"
 
 
-def _note(piece: Piece, twin: int | None) -> str:
-    """How the candidate stands, in two or three words."""
+def _note(piece: Piece, twin: int | None, short: bool) -> str:
+    """How the candidate stands, in two or three words; shorter beside figures: five cards stand on 110 columns."""
     if twin is not None:
-        return f"same as {twin}"
-    return "cut short" if piece.finish_reason == "length" else ""
+        return f"= {twin}" if short else f"same as {twin}"
+    if piece.finish_reason == "length":
+        return "cut" if short else "cut short"
+    return ""
