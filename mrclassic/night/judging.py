@@ -102,10 +102,10 @@ class Bench:
         half = [suite for suite in first if suite.arms and UNLEARNT < found[suite.name].score < MASTERED]
         if self.glance:
             few = [suite for suite in first if suite.arms and suite not in half]
-            items = sum(len(suite.probes) for suite in first)
-            rest = sum(len(whole[each.name].probes) - len(each.probes) for each in half)
-            rest += sum(len(whole[each.name].probes[:FEW]) - len(each.probes) for each in few)
-            return first, found, items / max(1, items + rest)
+            seen = sum(len(suite.probes) for suite in first)
+            unseen = sum(len(whole[each.name].probes) - len(each.probes) for each in half)
+            unseen += sum(len(whole[each.name].probes[:FEW]) - len(each.probes) for each in few)
+            return first, found, seen / max(1, seen + unseen)
         rest = [replace(suite, probes=whole[suite.name].probes[FEW:]) for suite in half]
         more = self.work.measure(self.parent.policy, rest)
         for name, result in more.items():

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
+from textual.keys import Keys, key_to_character
 
 from mrclassic.errors import UsageError
 
@@ -139,6 +140,7 @@ KEYS = (
     Key("picks.restore", "b", "screen.restore", "bring back", "Bring back what was discarded, or take a flag down"),
     Key("picks.flag", "f", "screen.flag", "flag", "Put it among the drafts, to come back to"),
     Key("picks.open", "o", "screen.open", "open", "Go on from there in the chat, in a branch of its own"),
+    Key("picks.taste", "n", "screen.taste", "learn taste", "Learn your taste from all picks, now"),
     Key("picks.older", "pageup", "screen.page(-1)", "", "Scroll the page up", priority=True),
     Key("picks.newer", "pagedown", "screen.page(1)", "", "Scroll the page down", priority=True),
     Key("picks.book", "tab", "screen.show_tab('book')", "book", "The book: all entries, and what is known of them"),
@@ -266,17 +268,20 @@ def shown(key: str) -> str:
 
 
 def check(moved: Mapping[str, str]) -> list[str]:
-    """The conflicts in the owner's own keys, one sentence each; an id that does not exist raises `UsageError`."""
-    known = {key.id for key in KEYS}
+    """The conflicts in the owner's own keys, one sentence each. Raises `UsageError` for an id that does not exist, and
+    for a letter that would be taken out of what is written."""
+    known = {key.id: key for key in KEYS}
+    said = []
     for key_id in moved:
         if key_id not in known:
             near = difflib.get_close_matches(key_id, known, n=1)
             advice = f"did you mean {near[0]}?" if near else "F1 in the app lists all of them."
             raise UsageError(f"mrclassic.toml, [keys]: there is no command {key_id!r}; {advice}")
-    said = []
-    for place in PLACES:
+        said += _unfit(known[key_id], keys_of(key_id, moved))
+    for place in (place for place in PLACES if place != "chat"):
         taken: dict[str, str] = {}
-        for key in (key for key in KEYS if key.place == place):
+        # What works everywhere and what works in the chat are side by side there.
+        for key in (key for key in KEYS if key.place == place or (place, key.place) == ("app", "chat")):
             for name in keys_of(key.id, moved):
                 if name in taken:
                     said.append(
@@ -286,13 +291,42 @@ def check(moved: Mapping[str, str]) -> list[str]:
     return said + _hidden(moved)
 
 
+def _unfit(key: Key, names: list[str]) -> list[str]:
+    """Keys that no keyboard has, or none at all; a character where text is written too raises `UsageError`."""
+    said = []
+    for name in names:
+        character = key_to_character(name)
+        if key.priority and character is not None and character.isprintable() and name not in key.keys.split(","):
+            raise UsageError(
+                f"mrclassic.toml, [keys]: {key.id} works while you write too, so {name!r} could not be written any "
+                f"more; give it a key such as f6 or alt+{name if len(name) == 1 else 'b'}."
+            )
+        *modifiers, last = name.split("+")
+        if not name:
+            said.append(f"mrclassic.toml, [keys]: {key.id} has an empty key; nothing is reached by that.")
+        elif not _MODIFIERS.issuperset(modifiers) or (last not in _NAMED and key_to_character(last) is None):
+            said.append(
+                f"mrclassic.toml, [keys]: {key.id}: there is no key {name!r}; F1 in the app names those in use."
+            )
+    return said
+
+
+_MODIFIERS = frozenset({"ctrl", "alt", "shift", "super", "hyper", "meta"})
+_NAMED = frozenset(key.value for key in Keys if "+" not in key.value and not key.value.startswith("<"))
+_IN_CHAT = ("candidates", "box", "history", "list", "find")
+"""The places that are parts of the chat."""
+
+
 def _hidden(moved: Mapping[str, str]) -> list[str]:
-    """What works everywhere, and no longer does in the places where a key of it was moved to."""
-    everywhere = {name: key.id for key in KEYS if key.place in ("app", "chat") for name in keys_of(key.id, moved)}
-    elsewhere = [key for key in KEYS if key.id in moved and key.place not in ("app", "chat")]
-    return [
-        f"The key {shown(name)}, given to {key.id}, does not reach {everywhere[name]} there."
-        for key in elsewhere
-        for name in keys_of(key.id, moved)
-        if name in everywhere and name not in key.keys.split(",")
-    ]
+    """What works everywhere, or in all of the chat, and no longer meets one of its keys in some place, or takes it from
+    what that place has; as it is by default is as it is meant."""
+    said = []
+    for wide in (key for key in KEYS if key.place in ("app", "chat")):
+        for narrow in (key for key in KEYS if key.place not in ("app", "chat")):
+            if wide.place == "chat" and narrow.place not in _IN_CHAT:
+                continue
+            usual = {*wide.keys.split(",")} & {*narrow.keys.split(",")}
+            for name in sorted({*keys_of(wide.id, moved)} & {*keys_of(narrow.id, moved)} - usual - {""}):
+                reached, hidden = (wide, narrow) if wide.priority else (narrow, wide)
+                said.append(f"The key {shown(name)}, given to {reached.id}, does not reach {hidden.id} there.")
+    return said

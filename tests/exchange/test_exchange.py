@@ -124,7 +124,7 @@ def test_what_an_annotator_chose_in_the_table_comes_in(home: Home, store: Store,
     picked(store, home)
     asked = store.conversations.add(store.conversations.create("x").id, None, "user", "sugar?").id
     drawn(store, asked)
-    file, _ = give_out(store, tmp_path, "argilla")
+    file, _ = give_out(store, home, tmp_path, "argilla")
     with file.open(newline="") as text:
         table = list(csv.DictReader(text))
     (pending,) = (row for row in table if row["prompt"] == "sugar?")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import signal
 
 import pytest
+from rich.cells import cell_len
 from textual._xterm_parser import XTermParser
 from tui.seats import Terminal, seat
 
 from mrclassic.home import Home
 from mrclassic.store import Store
+from mrclassic.tui.draw import Piece
 from mrclassic.tui.terminal import teach_alt_enter
+from mrclassic.tui.widgets.candidate_card import _figures, _note
 
 
 async def test_new_lines_and_growth(home: Home) -> None:
@@ -89,3 +92,23 @@ async def test_a_hundred_kilobytes_stay_in_the_box_when_they_are_too_long(baby_h
         await here.pilot.press("1", "f8")
         await here.until(lambda: here.candidates.display, "the short message's answers again")
         assert here.texts == ["in short, dull"]
+
+
+async def test_a_command_behind_a_draft_is_a_command(home: Home) -> None:
+    with Store.open(home) as store:
+        store.conversations.set_draft(store.conversations.create("x").id, "half a thought")
+    async with seat(home, size=(60, 24)) as here:
+        assert here.box.text == "half a thought"
+        await here.pilot.press("slash")
+        await here.type("rate")
+        await here.pilot.press("enter")
+        await here.until(lambda: here.app.screen is not here.screen or here.toasts, "the rating")
+        await here.until(lambda: here.box.text == "half a thought", "the draft")
+        assert here.texts == []
+        assert cell_len(str(here.box.placeholder)) <= here.box.content_size.width, "all of it can be read"
+
+
+def test_what_a_card_says_below_five_of_which_stand_on_110_columns() -> None:
+    piece = Piece(0, 1, "x", tokens=240, logprob=-748.8, finish_reason="length")
+    assert len(f"{_note(piece, None, short=True)}  {_figures(piece)}") <= 110 // 5 - 4
+    assert len(f"{_note(piece, 2, short=True)}  {_figures(piece)}") <= 110 // 5 - 4

@@ -264,3 +264,41 @@ async def test_an_answer_begun_is_not_lost_by_picking_a_card(baby_home: Home) ->
         await here.pilot.press("escape", "1")
         assert here.box.text == "perhaps"
         await here.idle()
+
+
+async def test_an_answer_of_ones_own_gives_way_to_an_edit_and_comes_back(baby_home: Home) -> None:
+    async with seat(baby_home) as here:
+        await here.ask("hello")
+        await here.pilot.press("tab")
+        await here.type("mine")
+        await here.pilot.press("escape", "e")
+        assert "mine" not in here.box.text
+        await here.screen.keep_draft()
+        assert here.screen.desk.store.conversations.draft(here.screen.conversation or 0).startswith("mine\n")
+        here.box.put("")
+        await here.pilot.press("escape", "tab")
+        assert (here.box.text, here.box.border_title) == ("mine", "Your own answer"), "from an emptied box at once"
+        await here.pilot.press("escape", "e", "enter")
+        assert (here.box.text, len(here.texts)) == ("mine", 2), "and after the pick"
+        await here.idle()
+    with Store.open(baby_home) as store:
+        assert [pick.kind for pick in store.picks.history()] == ["candidate"]
+
+
+async def test_an_edit_that_is_left_is_no_message_and_waits_for_its_answer(baby_home: Home) -> None:
+    async with seat(baby_home) as here:
+        await here.ask("hello")
+        await here.pilot.press("right", "e")
+        edited = here.box.text + " indeed"
+        await here.type(" indeed")
+        await here.pilot.press("escape", "1")
+        assert here.box.text == ""
+        await here.idle()
+        await here.pilot.press("f8")
+        await here.until(lambda: here.candidates.display, "the answers again")
+        assert here.screen.focused is here.candidates, "u takes it once more"
+        await here.pilot.press("right", "e")
+        assert (here.box.text, here.box.border_title) == (edited, "Answer 2, edited")
+        await here.pilot.press("escape", "s")
+        assert here.box.text == "", "nor after a skip"
+        await here.idle()

@@ -13,11 +13,13 @@ from tui.seats import Seat, seat
 
 from mrclassic.home import Home
 from mrclassic.store import Store
-from mrclassic.tui import commands, keys, memory
+from mrclassic.tui import commands, keys, memory, palette
 from mrclassic.tui.commands import BY_NAME, COMMANDS, Entered
 from mrclassic.tui.memory import Memory
 from mrclassic.tui.palette import Everything
 from mrclassic.tui.screens.chat import ChatScreen
+from mrclassic.tui.screens.editing import Editing
+from mrclassic.tui.screens.picks import Picks
 
 
 def test_names_are_unique_and_each_command_can_be_carried_out() -> None:
@@ -197,9 +199,12 @@ async def test_the_palette_has_everything_and_runs_it(home: Home) -> None:
         reached = " ".join(row.reached for row in rows)
         assert all(f"/{command.name}" in reached for command in COMMANDS)
         shown = {row.words for row in rows}
-        elsewhere = ("app.command_palette", "screen.older", "screen.newer", *(command.action for command in COMMANDS))
-        wanted = [key for key in keys.KEYS if key.place in ("app", "chat", "list") and key.action not in elsewhere]
-        assert {key.help for key in wanted} <= shown
+        assert len(shown) == len(rows), "one row for one command"
+        commands_of = {command.action.removeprefix("screen.") for command in COMMANDS} | set(BY_NAME)
+        wanted = [key for key in keys.KEYS if key.place in ("app", "chat", "list") and palette._command(key)]
+        assert {key.help for key in wanted if key.action.removeprefix("screen.") not in commands_of} <= shown
+        assert {_help("nights.run"), _help("models.compare"), _help("book.measure"), _help("skills.trust")} <= shown
+        assert "F7, then n" in reached
         assert "Draw the highlighted answer again, warmer" not in shown, "no answers wait"
         await here.pilot.press("colon")
         await here.until(lambda: isinstance(here.app.screen, CommandPalette), "the palette")
@@ -209,7 +214,25 @@ async def test_the_palette_has_everything_and_runs_it(home: Home) -> None:
         await here.until(lambda: here.app.screen.query("#nights"), "the nights")
         await here.pilot.press("ctrl+p")
         await here.until(lambda: isinstance(here.app.screen, CommandPalette), "the palette of another page")
-        await here.pilot.press("escape", "escape")
+        await here.pilot.press("escape")
+        await here.until(lambda: here.app.screen.query("#nights"), "the nights again")
+        _row(here, _help("book.add")).run()
+        await here.until(lambda: isinstance(here.app.screen, Editing), "a new entry, two pages from there")
+        _row(here, _help("picks.discard")).run()
+        await here.until(lambda: "Choose one with the arrows; then d" in here.toasts, "how it is done there")
+        assert isinstance(here.app.screen, Picks)
+        _row(here, BY_NAME["temperature"].help).run()
+        await here.until(lambda: "temperature" in here.toasts and here.app.screen is here.screen, "the chat")
+
+
+def _help(key_id: str) -> str:
+    return next(key.help for key in keys.KEYS if key.id == key_id)
+
+
+def _row(here: Seat, words: str) -> palette.Row:
+    """What the palette has of these words, where the owner is now."""
+    (row,) = (row for row in Everything(here.app.screen)._rows() if row.words == words)
+    return row
 
 
 async def test_the_tour_is_shown_once_and_goes_on_by_what_is_done(baby_home: Home) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +16,7 @@ from mrclassic.book import Entry, Turn
 from mrclassic.errors import UsageError
 from mrclassic.home import Home
 from mrclassic.tui.drafting import Drafts, Edit
+from mrclassic.tui.screens.arriving import Arriving
 from mrclassic.tui.screens.book import Book
 from mrclassic.tui.screens.editing import Editing
 
@@ -223,3 +226,23 @@ def test_a_kill_loses_nothing_that_was_typed_a_moment_ago(baby_home: Home) -> No
     assert kept is not None
     assert kept[0].text == "> Who are you? Truly?\nMr. Classic."
     assert book.load(baby_home.book) == SOME
+
+
+async def test_a_key_that_comes_before_its_page_is_not_lost(baby_home: Home) -> None:
+    asked: list[str] = []
+    page = Arriving()
+    page.when_arrived(lambda: asked.append("first"))
+    assert asked == []
+    page.arrive()
+    page.when_arrived(lambda: asked.append("then"))
+    assert asked == ["first", "then"]
+    book.put_all(baby_home.book, SOME)
+    async with seat(baby_home) as here:
+        here.screen.action_book()
+        for _ in range(2):
+            await asyncio.sleep(0)
+        screen = here.app.screen
+        assert isinstance(screen, Book)
+        assert not screen.arrived
+        screen.action_edit()
+        await here.until(lambda: isinstance(here.app.screen, Editing), "the editor")

@@ -33,10 +33,39 @@ def test_an_unknown_id_names_the_nearest() -> None:
 
 def test_a_conflict_is_said() -> None:
     assert "candidates.edit" in keys.check({"candidates.redraw": "e"})[0]
-    assert keys.check({"candidates.redraw": "f7"}) == [
-        "The key F7, given to candidates.redraw, does not reach chat.nights there."
-    ]
     assert keys.check({"picks.leave": "escape,q"}) == [], "as it is by default"
+
+
+@pytest.mark.parametrize(
+    ("key_id", "name", "said"),
+    [
+        ("candidates.redraw", "f7", "The key F7, given to chat.nights, does not reach candidates.redraw there."),
+        ("app.help", "f2", "The key F2 is given to app.help and to chat.conversations; one of them is lost."),
+        ("app.help", "f2", "The key F2, given to editor.save, does not reach app.help there."),
+        ("app.theme", "f5", "The key F5 is given to app.theme and to chat.wake; one of them is lost."),
+        ("chat.nights", "f10", "The key F10 is given to app.quit and to chat.nights; one of them is lost."),
+        ("chat.new", "1", "The key 1, given to candidates.pick_1, does not reach chat.new there."),
+        ("chat.picks", "up", "The key ↑, given to chat.picks, does not reach candidates.previous there."),
+        ("app.theme", "e", "The key e, given to picks.edit, does not reach app.theme there."),
+        ("chat.new", "", "mrclassic.toml, [keys]: chat.new has an empty key; nothing is reached by that."),
+        ("app.help", "nonsense+key", "there is no key 'nonsense+key'"),
+        ("app.help", "ctrl+f99", "there is no key 'ctrl+f99'"),
+    ],
+)
+def test_a_moved_key_is_held_against_every_place(key_id: str, name: str, said: str) -> None:
+    assert any(said in sentence for sentence in keys.check({key_id: name}))
+
+
+@pytest.mark.parametrize("name", ["alt+j", "f13", "ctrl+shift+f5", "shift+up", "ctrl+right_square_bracket"])
+def test_a_key_that_is_free_is_taken_without_a_word(name: str) -> None:
+    assert keys.check({"chat.book": name, "app.theme": "ctrl+b"}) == []
+
+
+@pytest.mark.parametrize("name", ["e", "space", "question_mark", "ctrl+b,7"])
+def test_a_character_is_not_taken_out_of_what_is_written(name: str) -> None:
+    with pytest.raises(UsageError, match=r"chat\.book works while you write"):
+        keys.check({"chat.book": name})
+    assert keys.check({"nights.newer": "pagedown,space"}) == [], "as it is by default"
 
 
 @pytest.mark.parametrize(("key", "shown"), [("ctrl+j", "Ctrl+J"), ("f10", "F10"), ("question_mark", "?"), ("e", "e")])

@@ -267,3 +267,11 @@ async def test_an_empty_home_says_what_will_be_here(home: Home) -> None:
         await here.pilot.press("3", "e", "t", "d", "b", "f", "o", "f4")
         assert here.app.screen is here.screen
         assert not here.app.screen_stack[0].query(OptionList).filter("#picks--list")
+
+
+async def test_taste_is_learned_from_here(home: Home) -> None:
+    furnish(home)
+    async with seat(home) as here:
+        await here.pilot.press("f4", "n")
+        await here.until(lambda: "Taste is learned from" in here.toasts, "that there are too few picks")
+        assert (home.logs / "taste.log").exists()

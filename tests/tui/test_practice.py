@@ -188,6 +188,17 @@ async def test_undo_in_practice_leads_back_and_forth(baby_home: Home) -> None:
         assert here.box.text == ""
 
 
+async def test_a_question_that_is_open_waits_while_others_are_put(baby_home: Home) -> None:
+    async with seat(baby_home) as here:
+        await here.ask("hello")
+        await here.pilot.press("f11")
+        await here.until(lambda: here.screen.tally is not None and here.texts and here.texts != ["hello"], "a question")
+        await _ready(here)
+        await here.idle()
+    with Store.open(baby_home) as store:
+        assert "hello" in [question.text for question in store.queues.list("pending")]
+
+
 async def _ready(here: Seat) -> None:
     """Wait for answers that can be picked: gibberish is now and then nothing at all."""
     await here.answered()

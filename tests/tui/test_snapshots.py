@@ -1,4 +1,4 @@
-"""Three pages at three widths, as text: what an owner sees, line by line.
+"""Six pages at three widths, as text: what an owner sees, line by line.
 
 A page that is meant to look otherwise from now on: copy what the failing test names over its snapshot.
 """
@@ -17,7 +17,10 @@ from tui.test_picks import ask
 
 from mrclassic.home import Home
 from mrclassic.store import Store
+from mrclassic.tui.screens.models import Models
+from mrclassic.tui.screens.nights import Nights
 from mrclassic.tui.screens.picks import Picks
+from mrclassic.tui.screens.skills import Skills
 
 FOLDER = Path(__file__).parent / "snapshots"
 EVENING = "2026-01-05T20:00:00+00:00"
@@ -39,6 +42,7 @@ def at_one_time(home: Home) -> None:
         database.execute("DROP TRIGGER picks_append_only")
         for table in ("messages", "picks", "recalls"):
             database.execute(f"UPDATE {table} SET created = ?", (EVENING,))
+        database.execute("UPDATE checkpoints SET created = ?", (EVENING,))
         database.execute("UPDATE conversations SET created = ?, updated = ?", (EVENING, EVENING))
     database.close()
 
@@ -50,7 +54,7 @@ def seen(here: Seat) -> str:
 
 
 @pytest.mark.parametrize("width", [60, 100, 200])
-async def test_chat_picks_and_book(baby_home: Home, width: int, utc: None, tmp_path: Path) -> None:
+async def test_the_pages(baby_home: Home, width: int, utc: None, tmp_path: Path) -> None:
     home = furnish(baby_home)
     with Store.open(home) as store:
         ask(store, "Which is it to be?")
@@ -70,6 +74,16 @@ async def test_chat_picks_and_book(baby_home: Home, width: int, utc: None, tmp_p
         await page(here, "Tea or coffee?")
         await here.pilot.pause(0.1)
         found["book"] = seen(here)
+        await here.pilot.press("escape")
+        for name, key, kind in (("nights", "f7", Nights), ("models", "f12", Models), ("practice", "alt+t", Skills)):
+            await here.until(lambda: here.app.screen is here.screen, "the chat")
+            await here.pilot.press(key)
+            await here.until(lambda kind=kind: isinstance(here.app.screen, kind) and here.app.screen.arrived, name)
+            if name == "practice":  # its levels depend on what else is installed
+                await here.pilot.press("left")
+            await here.pilot.pause(0.2)
+            found[name] = seen(here)
+            await here.pilot.press("escape")
     for name, text in found.items():
         (tmp_path / f"{name}-{width}.txt").write_text(text, encoding="utf-8")
     for name, text in found.items():

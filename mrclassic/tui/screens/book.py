@@ -21,8 +21,9 @@ from mrclassic.tui import child
 from mrclassic.tui.drafting import Drafts
 from mrclassic.tui.keys import bindings
 from mrclassic.tui.library import FILTERS, SOURCES, STATES, Item, Library, Shelved, found
+from mrclassic.tui.screens.arriving import Arriving, on_arrival
 from mrclassic.tui.screens.editing import Editing
-from mrclassic.tui.screens.flow import LOST
+from mrclassic.tui.screens.unsent import LOST
 from mrclassic.tui.visible import visible
 from mrclassic.tui.widgets.bubble import Bubble
 from mrclassic.tui.widgets.find import Find
@@ -64,7 +65,7 @@ class Gone:
     picks: bool = False
 
 
-class Book(Screen[Gone]):
+class Book(Arriving, Screen[Gone]):
     """Up and down choose an entry, left and right what is listed; / searches; Escape leaves."""
 
     PLACE = "book"
@@ -132,6 +133,7 @@ class Book(Screen[Gone]):
             self.item = None
             sought = self.find.value or self.source
             self._put(Static("Nothing here holds that." if sought else EMPTY[self.filter], classes="book--quiet"))
+            self.arrive()
 
     @on(Input.Changed, "#find")
     def typed(self) -> None:
@@ -149,6 +151,7 @@ class Book(Screen[Gone]):
         if event.place < len(self.items):
             self.item = self.items[event.place]
             self._put(*self._widgets(self.item))
+            self.arrive()
 
     @work(group="page", exclusive=True)
     async def _put(self, *widgets: Widget) -> None:
@@ -183,6 +186,7 @@ class Book(Screen[Gone]):
 
     # What is done to an entry
 
+    @on_arrival
     def action_edit(self) -> None:
         """Edit the entry; an edit that was kept is gone on with first."""
         item = self.item
@@ -191,6 +195,7 @@ class Book(Screen[Gone]):
         elif item is not None:
             self._edit(lambda: self._drafts.entry(item.entry))
 
+    @on_arrival
     def action_edit_all(self) -> None:
         """Edit the whole book, beginning at this entry."""
         line = self.item.entry.line if self.item is not None else 1
@@ -198,6 +203,7 @@ class Book(Screen[Gone]):
             line = self.shelved.faults[0].line
         self._edit(lambda: self._drafts.whole(line))
 
+    @on_arrival
     def action_add(self) -> None:
         """Write a new entry."""
         self._edit(self._drafts.new)
@@ -214,12 +220,14 @@ class Book(Screen[Gone]):
         if await self.app.push_screen_wait(Editing(self._drafts, self._thread, self._settings.keys, edit, said)):
             self.fill()
 
+    @on_arrival
     def action_retire(self) -> None:
         """Teach this entry no longer."""
         if self.item is not None and self.item.state != "retired":
             entry = self.item.entry
             self._do(lambda: self._library.retire(entry), "Retired: taught no longer. b brings it back.")
 
+    @on_arrival
     def action_restore(self) -> None:
         """Teach a retired entry again."""
         if self.item is not None and self.item.state == "retired":
@@ -268,11 +276,13 @@ class Book(Screen[Gone]):
         self.filter = name
         self.sift(begin=True)
 
+    @on_arrival
     def action_filter(self, way: int) -> None:
         """The next filter, or the one before."""
         names = list(FILTERS)
         self.action_show_tab(names[(names.index(self.filter) + way) % len(names)])
 
+    @on_arrival
     def action_from(self) -> None:
         """Only what comes from the next of the sources."""
         names = list(SOURCES)
@@ -291,6 +301,7 @@ class Book(Screen[Gone]):
         """The page of the picks."""
         self.dismiss(Gone(picks=True))
 
+    @on_arrival
     def action_open(self) -> None:
         """Go on in the chat from the question whose pick wrote this entry."""
         if self.item is not None and self.item.prompt is not None:

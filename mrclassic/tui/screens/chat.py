@@ -23,7 +23,7 @@ from mrclassic.tui.keys import bindings
 from mrclassic.tui.lesson import Lessons
 from mrclassic.tui.mind_link import READY
 from mrclassic.tui.screens.commanding import Commanding
-from mrclassic.tui.screens.flow import LOST
+from mrclassic.tui.screens.unsent import LOST
 from mrclassic.tui.widgets.answer_box import AnswerBox
 from mrclassic.tui.widgets.candidates import SIDE_BY_SIDE, Candidates
 from mrclassic.tui.widgets.conversations import Conversations
@@ -203,7 +203,7 @@ class ChatScreen(Commanding):
             return
         from mrclassic.tui.screens.picks import Picks
 
-        self.app.push_screen(Picks(self.desk.review, self.thread, self.settings.keys), self._back_from_picks)
+        self.app.push_screen(Picks(self.desk.review, self.thread, self.home, self.settings), self._back_from_picks)
 
     async def _back_from_picks(self, left: Left | None) -> None:
         """Show what has changed meanwhile, or the question to go on from."""
@@ -336,6 +336,7 @@ class ChatScreen(Commanding):
     def action_own_answer(self) -> None:
         """To the answer box, to write an answer of one's own."""
         if not self.box.text:
+            self._leave_edit()
             self.become("typed")
         self.set_focus(self.box)
 

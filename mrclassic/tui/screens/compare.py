@@ -15,7 +15,7 @@ from mrclassic.mind.protocol import well_formed
 from mrclassic.tui.keys import bindings
 from mrclassic.tui.mind_link import SEEDS
 from mrclassic.tui.models import Side
-from mrclassic.tui.screens.flow import LOST
+from mrclassic.tui.screens.unsent import LOST
 from mrclassic.tui.visible import visible
 from mrclassic.tui.widgets.hints import Hints
 

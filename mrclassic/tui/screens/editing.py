@@ -15,8 +15,8 @@ from textual.widgets import Static, TextArea
 
 from mrclassic.tui.drafting import Edit, examine
 from mrclassic.tui.keys import bindings, keys_of, shown
-from mrclassic.tui.screens.flow import LOST
 from mrclassic.tui.screens.modal import Sure
+from mrclassic.tui.screens.unsent import LOST
 from mrclassic.tui.visible import visible
 from mrclassic.tui.widgets.book_text import BookText
 from mrclassic.tui.widgets.hints import Hints

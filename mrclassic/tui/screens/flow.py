@@ -8,7 +8,6 @@ wrote or picked comes back to where he can do it again.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from time import monotonic
@@ -20,7 +19,7 @@ from mrclassic.errors import MrClassicError
 from mrclassic.mind.protocol import CONTEXT_EXCEEDED, MindError, well_formed
 from mrclassic.tui.draw import Draw, Piece
 from mrclassic.tui.mind_link import MindLink
-from mrclassic.tui.screens.saying import Saying
+from mrclassic.tui.screens.unsent import LOST, Unsent
 from mrclassic.tui.views import NOTES, View
 from mrclassic.tui.visible import visible
 from mrclassic.tui.widgets.answer_box import AnswerBox
@@ -34,14 +33,12 @@ if TYPE_CHECKING:
     from mrclassic.tui.desk import Desk
     from mrclassic.tui.store_thread import StoreThread
 
-LOST = (MrClassicError, OSError, sqlite3.Error)
-"""What a full disk, a vanished home or a locked database raise."""
 TWICE_WITHIN = 2.0
 """Seconds in which a second Escape leaves the answers without a pick."""
 BOOK_WAITS = "Not in the book yet"
 
 
-class Flow(Saying):
+class Flow(Unsent):
     """The conversation's course; `ChatScreen` gives it a face."""
 
     def __init__(self, desk: Desk, thread: StoreThread, home: Home, settings: Settings) -> None:
@@ -55,23 +52,14 @@ class Flow(Saying):
         self.candidates = Candidates(settings.chat.candidates, self.take, self.edit)
         self.box = AnswerBox(settings.keys)
         self.opened = False
-        self.conversation: int | None = None
-        self.draft_changed = False
         self.picked = False
         """Whether something was picked in this session and not taken back."""
         self._sending = self._switching = False
-        self._editing: Piece | None = None
         self._edited_in: Draw | None = None  # the draw that it is of: the answers may have been drawn again since
-        self._aside = ""
-        """A message that an undo overtook; it comes back to the box after the next pick."""
         self._left_at = 0.0
 
     def mind_changed(self) -> None:
         """The model's state changed."""
-
-    def hint(self) -> None:
-        """Bring the hint line up to date."""
-        raise NotImplementedError
 
     def action_write(self) -> None:
         """To the place where something can be done: the answers if some wait, else the box."""
@@ -90,13 +78,6 @@ class Flow(Saying):
 
     async def went_on(self, prompt: int, answered: bool) -> None:
         """The message in front of the owner has been answered or skipped, and that is stored."""
-
-    def become(self, mode: str, shown: int = 0) -> None:
-        """Change what the box is for."""
-        if mode != "edited":
-            self._editing = None
-        self.box.become(mode, shown)
-        self.hint()
 
     # Opening
 
@@ -117,8 +98,9 @@ class Flow(Saying):
     async def switch(self, find: Callable[[], View]) -> None:
         """Put another conversation on the desk; what is typed meanwhile goes there."""
         self.workers.cancel_group(self, "draw")
-        left, self._switching = self.box.text, True
+        left, self._switching = self.unsent, True
         self.box.put("")
+        self._begun = ""
         try:
             await self.keep_draft(left)
             await self.show(await self.thread(find), keep=True)
@@ -143,6 +125,7 @@ class Flow(Saying):
         self.become("typed" if view.prompt is not None else "message")
         typed = self.box.text if keep else ""
         self.box.put(view.draft + typed)
+        self._draft = view.draft
         self.draft_changed = bool(typed)
         self.set_focus(self.candidates if view.prompt is not None and not self.box.text else self.box)
 
@@ -165,8 +148,11 @@ class Flow(Saying):
     def sent(self, event: AnswerBox.Sent) -> None:
         """Enter in the box: a message, or an answer of the owner's own."""
         self.box.handed_over = False
-        text = self.heard(well_formed(event.text))
+        draft, rest = self._behind_draft(well_formed(event.text))
+        text = self.heard(rest)
         if text is None:
+            if draft:
+                self._give_back(draft)
             return
         if not text.strip():
             self.say("Nothing to send yet: write something first.", timeout=3)
@@ -266,13 +252,15 @@ class Flow(Saying):
 
     def take(self, piece: Piece) -> None:
         """Pick a candidate as it is."""
+        self._leave_edit()
         self._settle(piece.text, "candidate", piece)
 
     def edit(self, piece: Piece) -> None:
         """Put the candidate into the box; Enter takes what has become of it."""
+        self._make_room()
         self._editing, self._edited_in = piece, self.candidates.draw
         self.become("edited", piece.shown)
-        self.box.put(piece.text)
+        self.box.put(self._edit_of(piece))
         self.set_focus(self.box)
 
     def _settle(self, text: str, kind: str, piece: Piece | None) -> None:
@@ -284,13 +272,9 @@ class Flow(Saying):
         self.workers.cancel_group(self, "draw")
         self.candidates.clear()
         answer = self.history.add(Line("assistant", text, NOTES.get(kind, "")))
-        if self._editing is not None and self.box.text == visible(self._editing.text):
-            self.box.put("")
-        # Anything else in the box, such as an answer of one's own begun before picking a card after all, stays there.
+        # What is in the box, such as an answer of one's own begun before picking a card after all, stays there.
         self.become("message")
-        if not self.box.text:
-            self.box.put(self._aside)
-            self._aside = ""
+        self._come_back()
         self.set_focus(self.box)
         self.picked = True
         self._take(draw, text, kind, piece, of or draw, answer)
@@ -335,14 +319,13 @@ class Flow(Saying):
         draw = self.candidates.draw
         if draw is None:
             return
+        self._leave_edit()
         self.workers.cancel_group(self, "draw")
         self.candidates.clear()
         if self.history.bubbles:
             self.history.bubbles[-1].mark("skipped")
         self.become("message")
-        if not self.box.text:
-            self.box.put(self._aside)
-            self._aside = ""
+        self._come_back()
         self.set_focus(self.box)
         try:
             await self.thread(self.desk.skip, draw)
@@ -376,24 +359,3 @@ class Flow(Saying):
             self.complain("The flag could not be stored", error)
         else:
             self.say("Flagged for later.", timeout=2)
-
-    # Drafts and troubles
-
-    async def keep_draft(self, left: str | None = None) -> None:
-        """Store what is typed and not sent, if it has changed; `left`: what was, in a conversation that is left."""
-        if not self.draft_changed or not self.opened or self._sending or self.box.handed_over:
-            return
-        if self._switching and left is None:
-            return
-        self.draft_changed = False
-        try:
-            await self.thread(self.desk.save_draft, self.box.text if left is None else left)
-        except LOST as error:
-            self.draft_changed = True
-            self._give_back(left or self.box.text)
-            self.complain("What you are typing could not be saved", error)
-        self.conversation = self.desk.conversation
-
-    def _give_back(self, text: str) -> None:
-        """Put a text into the box again, before what has been typed since."""
-        self.box.put(text if self.box.text in ("", text) else f"{text}\n{self.box.text}")

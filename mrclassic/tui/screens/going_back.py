@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mrclassic.tui.screens.flow import BOOK_WAITS, LOST, Flow
+from mrclassic.tui.screens.flow import BOOK_WAITS, Flow
+from mrclassic.tui.screens.unsent import LOST
 from mrclassic.tui.views import View
 
 
@@ -37,6 +38,7 @@ class GoingBack(Flow):
         """What the conversation is after a turn; None, and the reason said, where there was none."""
         if not self.opened:
             return None
+        self._leave_edit()
         await self.keep_draft()
         try:
             view = await self.thread(turn)

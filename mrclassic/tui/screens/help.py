@@ -18,7 +18,8 @@ PROLOGUE = """\
 Write to Mr. Classic; he gives several answers. Pick the best with its digit, edit one, or write a better one \
 yourself. Each pick goes into your book at once, and he learns the book by heart in the next lesson or night.
 
-The answers are shuffled, so that the first place wins nothing by being first."""
+The answers are shuffled, so that the first place wins nothing by being first. With the mouse a click highlights \
+an answer, and a double click picks it."""
 
 
 _DIGITS = {

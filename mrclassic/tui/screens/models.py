@@ -15,7 +15,8 @@ from textual.widgets.option_list import Option
 from mrclassic.tui import child
 from mrclassic.tui.keys import bindings
 from mrclassic.tui.models import Branch
-from mrclassic.tui.screens.flow import LOST
+from mrclassic.tui.screens.arriving import Arriving, on_arrival
+from mrclassic.tui.screens.unsent import LOST
 from mrclassic.tui.visible import visible
 from mrclassic.tui.widgets.hints import Hints
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 _QUIET = "$foreground 60%"
 
 
-class Models(Screen[None]):
+class Models(Arriving, Screen[None]):
     """Up and down choose a model; Tab goes to its page and back; Escape leaves."""
 
     PLACE = "models"
@@ -81,6 +82,7 @@ class Models(Screen[None]):
             shelf.highlighted = shelf.get_option_index(wanted)
         elif not self.branches:
             self.query_one("#models--facts", Static).update("There is no model here yet; `mrclassic hatch` makes one.")
+        self.arrive()
 
     @property
     def chosen(self) -> Branch | None:
@@ -173,6 +175,7 @@ class Models(Screen[None]):
         page = self.query_one("#models--page")
         (page.scroll_page_down if way > 0 else page.scroll_page_up)(animate=False)
 
+    @on_arrival
     def action_mark(self) -> None:
         """Mark the chosen one as the other side of comparisons; once more: no longer."""
         chosen = self.chosen
@@ -180,6 +183,7 @@ class Models(Screen[None]):
             self.marked = "" if chosen.id == self.marked else chosen.id
             self.fill()
 
+    @on_arrival
     def action_compare(self) -> None:
         """Compare the chosen one with the marked one, or else with the one in use."""
         one = self.chosen
@@ -197,6 +201,7 @@ class Models(Screen[None]):
 
         self.app.push_screen(Compare(self._desk, self._thread, self._settings, self._mind, (one.id, other.id)))
 
+    @on_arrival
     def action_use(self) -> None:
         """Let the chosen one answer."""
         chosen = self.chosen
@@ -207,6 +212,7 @@ class Models(Screen[None]):
         """Back to the one that answered before."""
         self._carry_out("", "model", "undo", "--json")
 
+    @on_arrival
     def action_export(self) -> None:
         """Ask for a folder, and write the chosen one into it."""
         chosen = self.chosen

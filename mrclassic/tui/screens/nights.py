@@ -16,7 +16,8 @@ from textual.widgets.option_list import Option
 from mrclassic.tui import nights
 from mrclassic.tui.keys import bindings
 from mrclassic.tui.nights import Listed, Page
-from mrclassic.tui.screens.flow import LOST
+from mrclassic.tui.screens.arriving import Arriving, on_arrival
+from mrclassic.tui.screens.unsent import LOST
 from mrclassic.tui.steering import Steering
 from mrclassic.tui.visible import visible
 from mrclassic.tui.widgets import plots
@@ -37,7 +38,7 @@ EVERY = 1.0
 NOW = "now"
 
 
-class Nights(Screen[None]):
+class Nights(Arriving, Screen[None]):
     """Up and down choose a night, the first is that of now; Tab goes to its page and back; Escape leaves."""
 
     PLACE = "nights"
@@ -81,6 +82,7 @@ class Nights(Screen[None]):
         seen = await self._seen()
         if seen is not None:
             await self._list(0 if seen.state != "idle" or not seen.nights else 1)
+            self.arrive()
 
     @work(group="look")
     async def look(self) -> None:
@@ -186,6 +188,7 @@ class Nights(Screen[None]):
         shelf = self.query_one("#nights--list")
         (self._page if shelf.has_focus else shelf).focus()
 
+    @on_arrival
     @work(group="steer")
     async def action_steer(self, how: str) -> None:
         """Run, pause, resume or stop; says what came of it, and looks at once."""
@@ -204,6 +207,7 @@ class Nights(Screen[None]):
             self.say(f"That could not be asked for: {error}", severity="error")
         self.look()
 
+    @on_arrival
     @work(group="plan")
     async def action_plan(self) -> None:
         """What a night would do now, with its cost."""

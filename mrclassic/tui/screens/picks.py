@@ -19,10 +19,13 @@ from textual.widget import Widget
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
+from mrclassic import lease
+from mrclassic.tui import child
 from mrclassic.tui.keys import bindings
 from mrclassic.tui.review import KINDS, QUEUES, Review, Sheet, Shelf
-from mrclassic.tui.screens.flow import LOST
+from mrclassic.tui.screens.arriving import Arriving, on_arrival
 from mrclassic.tui.screens.rating import stars
+from mrclassic.tui.screens.unsent import LOST
 from mrclassic.tui.visible import visible
 from mrclassic.tui.widgets.answer_box import AnswerBox
 from mrclassic.tui.widgets.bubble import Bubble
@@ -31,8 +34,8 @@ from mrclassic.tui.widgets.shown_answer import ShownAnswer
 from mrclassic.tui.widgets.tabs import Tabs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from mrclassic.home import Home
+    from mrclassic.settings import Settings
     from mrclassic.tui.store_thread import StoreThread
 
 EMPTY = {
@@ -53,7 +56,7 @@ class Left:
     """To the page of the book."""
 
 
-class Picks(Screen[Left]):
+class Picks(Arriving, Screen[Left]):
     """Up and down choose a question, left and right a queue; digits choose anew; Escape leaves."""
 
     PLACE = "picks"
@@ -61,19 +64,20 @@ class Picks(Screen[Left]):
     AUTO_FOCUS = "#picks--list"
     HORIZONTAL_BREAKPOINTS = [(0, "-slim"), (80, "-medium")]  # noqa: RUF012 - as Textual declares it
 
-    def __init__(self, review: Review, thread: StoreThread, moved: Mapping[str, str]) -> None:
+    def __init__(self, review: Review, thread: StoreThread, home: Home, settings: Settings) -> None:
         super().__init__()
         self._review = review
         self._thread = thread
-        self._moved = moved
+        self._home, self._settings = home, settings
+        self._tasting = False
         self._changed: set[int] = set()
         self._origin: int | None = None
         self.shelf: Shelf | None = None
         self.sheet: Sheet | None = None
         """What is on the page."""
-        self.box = AnswerBox(moved)
+        self.box = AnswerBox(settings.keys)
         self.tabs = Tabs(id="picks--tabs")
-        self.hints = Hints(moved)
+        self.hints = Hints(settings.keys)
 
     def compose(self) -> ComposeResult:
         yield self.tabs
@@ -113,6 +117,7 @@ class Picks(Screen[Left]):
         else:
             self.sheet = None
             await self._put(Static(EMPTY[queue], classes="picks--empty", markup=False))
+            self.arrive()
 
     @on(OptionList.OptionHighlighted)
     def highlighted(self, event: OptionList.OptionHighlighted) -> None:
@@ -130,6 +135,7 @@ class Picks(Screen[Left]):
             return
         await self._put(*_widgets(sheet))
         self.sheet = sheet
+        self.arrive()
 
     async def _put(self, *widgets: Widget) -> None:
         if not self._there:
@@ -155,6 +161,7 @@ class Picks(Screen[Left]):
 
     # Second thoughts
 
+    @on_arrival
     def action_choose(self, position: int) -> None:
         """The candidate shown at `position` is the best after all."""
         sheet = self.sheet
@@ -170,6 +177,7 @@ class Picks(Screen[Left]):
                 sheet, "Chosen anew.", lambda: self._review.revise(sheet.prompt, found.text, "candidate", found.id)
             )
 
+    @on_arrival
     def action_edit(self) -> None:
         """Change the reply that stands."""
         if self.sheet is not None and not self.sheet.reply:
@@ -178,6 +186,7 @@ class Picks(Screen[Left]):
             self._origin = self.sheet.origin
             self._open_box("edited" if self._origin is not None else "typed", self.sheet.reply)
 
+    @on_arrival
     def action_own(self) -> None:
         """Write a reply of one's own."""
         if self.sheet is not None:
@@ -195,18 +204,21 @@ class Picks(Screen[Left]):
         kind = "typed" if origin is None else "edited"
         self._do(sheet, "Your words are taken.", lambda: self._review.revise(sheet.prompt, text, kind, origin))
 
+    @on_arrival
     def action_discard(self) -> None:
         """Take it out of what is taught; the conversation stays."""
         sheet = self.sheet
         if sheet is not None and self.shelf is not None and self.shelf.queue != "discarded":
             self._do(sheet, "Discarded; b in that queue brings it back.", lambda: self._review.discard(sheet.prompt))
 
+    @on_arrival
     def action_restore(self) -> None:
         """Bring back what was discarded, or take a flag down."""
         sheet = self.sheet
         if sheet is not None and self.shelf is not None and self.shelf.queue in ("discarded", "draft"):
             self._do(sheet, "It is back.", lambda: self._review.restore(sheet.prompt))
 
+    @on_arrival
     def action_flag(self) -> None:
         """Put it aside to come back to."""
         sheet = self.sheet
@@ -230,8 +242,29 @@ class Picks(Screen[Left]):
         assert self.shelf is not None
         self.fill(self.shelf.queue, self._list.highlighted or 0, sheet.prompt)
 
+    @work(group="taste")
+    async def action_taste(self) -> None:
+        """Learn the taste behind all picks, in a process of its own, and say what it is worth."""
+        if self._tasting:
+            self._say("Your taste is being learned already.")
+            return
+        if lease.night(self._home) is not None:
+            self._say("A night is practising, and learns it where that is worth it.")
+            return
+        self._tasting = True
+        self._say("Your taste is being learned from all picks; this takes a moment.")
+        try:
+            ran = await child.run(self._home, self._settings, "taste", "train", "reward-model", "--json")
+        finally:
+            self._tasting = False
+        if ran.code or not ran.facts:
+            self._say(ran.fault("The learning"), severity="warning", timeout=8)
+        else:
+            self._say(str(ran.facts["why"]), title=f"Learned: {ran.facts['taste']}", timeout=12)
+
     # Moving about
 
+    @on_arrival
     def action_queue(self, way: int) -> None:
         """The next queue, or the one before."""
         names = list(QUEUES)
@@ -252,6 +285,7 @@ class Picks(Screen[Left]):
         page = self.query_one("#picks--page")
         (page.scroll_page_down if way > 0 else page.scroll_page_up)(animate=False)
 
+    @on_arrival
     def action_open(self) -> None:
         """Go on from this question in the chat: what is said next begins a branch of its own there."""
         if self.sheet is not None:
@@ -282,7 +316,7 @@ class Picks(Screen[Left]):
             self._list.focus()
 
     def _say(self, sentence: str, **how: object) -> None:
-        self.notify(visible(sentence), markup=False, timeout=3, **how)  # type: ignore[arg-type]
+        self.notify(visible(sentence), markup=False, **{"timeout": 3, **how})  # type: ignore[arg-type]
 
     # The lines above and below
 

@@ -10,8 +10,8 @@ from textual import work
 from mrclassic.tui import evening
 from mrclassic.tui.evening import Tally
 from mrclassic.tui.practice import SOURCES
-from mrclassic.tui.screens.flow import LOST
 from mrclassic.tui.screens.going_back import GoingBack
+from mrclassic.tui.screens.unsent import LOST
 from mrclassic.tui.widgets.history import Line
 
 
@@ -33,10 +33,13 @@ class Practising(GoingBack):
             await self._stop("Practice is over")
         elif not self.opened:
             self.say("One moment: the store is being opened.", timeout=2)
-        elif self.candidates.draw is not None:
-            self.say("Answers wait: pick one or skip them, then practise.", timeout=4)
         else:
             await self.keep_draft()
+            if self.candidates.draw is not None:
+                await self.switch(self.desk.fresh)
+                if self.candidates.draw is not None:
+                    return  # why has been said
+                self.say("The question that was open waits in its conversation.", timeout=4)
             self._overtaken, self.tally = (), Tally()
             self._ask_next()
 
@@ -92,6 +95,7 @@ class Practising(GoingBack):
         """The question that waits is taken back: it may come again."""
         tally, self.tally = self.tally, None
         assert tally is not None
+        self._leave_edit()
         draw, spare = self.candidates.draw, self.box.text
         if draw is not None:
             self.workers.cancel_group(self, "draw")
@@ -117,7 +121,7 @@ class Practising(GoingBack):
             self.tallied()
 
     async def action_undo(self) -> None:
-        before = self.candidates.draw
+        before, aside = self.candidates.draw, self._aside
         await super().action_undo()
         now = self.candidates.draw
         if self.tally is None or now is None or now is before:
@@ -125,7 +129,7 @@ class Practising(GoingBack):
         self._count(now.prompt, answered=False)
         if before is not None:
             # The question that was just asked waits until the one before it is settled.
-            self._aside = ""
+            self._aside = aside
             self._overtaken = (*self._overtaken, before.prompt)
 
     async def action_redo(self) -> None:

@@ -11,9 +11,9 @@ from textual.widgets import Input, OptionList, Static
 
 from mrclassic.tui import keys, shelf
 from mrclassic.tui.desk import LISTED
-from mrclassic.tui.screens.flow import LOST
 from mrclassic.tui.screens.modal import Line, Sure
 from mrclassic.tui.screens.practising import Practising
+from mrclassic.tui.screens.unsent import LOST
 from mrclassic.tui.store_thread import StoreThread
 from mrclassic.tui.widgets.conversations import Conversations, Entry
 from mrclassic.tui.widgets.find import Find

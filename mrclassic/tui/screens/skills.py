@@ -14,8 +14,9 @@ from textual.widgets import ContentSwitcher, Input, TextArea
 from mrclassic.tui import catalogue, child, skills
 from mrclassic.tui.catalogue import Known, Plug
 from mrclassic.tui.keys import bindings
-from mrclassic.tui.screens.flow import LOST
+from mrclassic.tui.screens.arriving import Arriving, on_arrival
 from mrclassic.tui.screens.modal import Sure
+from mrclassic.tui.screens.unsent import LOST
 from mrclassic.tui.visible import visible
 from mrclassic.tui.widgets.arms_part import ArmsPart
 from mrclassic.tui.widgets.hints import Hints
@@ -38,7 +39,7 @@ EVERY = 2.0
 PARTS = {"levels": "Levels", "curriculum": "Curriculum", "plugins": "Plugins", "try": "Try"}
 
 
-class Skills(Screen[None]):
+class Skills(Arriving, Screen[None]):
     """Left and right choose a part, up and down a row; Tab goes to the page and back; Escape leaves."""
 
     PLACE = "skills"
@@ -86,6 +87,7 @@ class Skills(Screen[None]):
             self.say(f"The scores cannot be read: {error}", severity="error")
             return
         self.levels.show(found, self._known)
+        self.arrive()
 
     @work(group="tasks")
     async def _list_tasks(self) -> None:
@@ -195,6 +197,7 @@ class Skills(Screen[None]):
     def _page(self) -> Widget:
         return {"curriculum": self.arms, "try": self.trial}.get(self.part) or self.query_one(f"#{self.part}--page")
 
+    @on_arrival
     def action_try(self) -> None:
         """Try a question of the chosen level, or the chosen reward."""
         plug = self.plugins.chosen

@@ -49,7 +49,7 @@ class AnswerBox(TextArea):
             show_line_numbers=False,
             tab_behavior="focus",
             highlight_cursor_line=False,
-            placeholder="Write here. Enter sends, Ctrl+J begins a new line, / is a command.",
+            placeholder="Enter sends, Ctrl+J is a new line, / is a command.",
         )
         self.cursor_blink = False
         self.mode = "message"

@@ -122,6 +122,7 @@ GROUPS = {
         "picks.discard",
         "picks.flag",
         "picks.open",
+        "picks.taste",
         *_ON,
     ),
     "picks.discarded": ("picks.leave", "picks.restore", "picks.choose_1", "picks.own", "picks.open", *_ON),

@@ -10,7 +10,7 @@ from textual.widgets import Static
 
 STEPS = (
     ("sent", "Write something below and press Enter; five answers come."),
-    ("picked", "A digit takes the best one; e edits it first, Tab leads to an answer of your own."),
+    ("picked", "A digit or a double click takes the best one; e edits it first, Tab leads to an answer of your own."),
     ("undone", "F8 takes a pick back, on second thoughts; /redo takes it once more."),
     ("practised", "F11 turns it round: questions are put for you, and you only pick. F11 again stops."),
     ("helped", "F1 shows every key, / in the box every command, Ctrl+P finds everything."),
