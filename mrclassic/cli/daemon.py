@@ -62,11 +62,15 @@ def status(ctx: typer.Context, json_: common.JsonFlag = False) -> None:
     here = common.session(ctx)
     found = read(here.home)
     at = pulse(beat_file(here.home))[1] if found.night is not None else ""
+    with here.store() as store:
+        asked = [request.kind for request in store.requests.pending()]
     if json_:
-        common.emit({**_facts(found), "at": at or None})
+        common.emit({**_facts(found), "at": at or None, "requests": asked})
         return
     for line in _lines(found, at):
         common.out(line)
+    if asked:
+        common.out(f"Asked of it and not taken up yet: {', '.join(asked)}.")
 
 
 @app.command()

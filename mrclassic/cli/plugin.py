@@ -126,7 +126,8 @@ def new(
 
 @app.command()
 def check(
-    file: Annotated[Path, typer.Argument(help="A Python file, anywhere.")],
+    ctx: typer.Context,
+    file: Annotated[str, typer.Argument(help="A Python file, anywhere, or the name of a plugin in this home.")],
     json_: common.JsonFlag = False,
 ) -> None:
     """Look for the usual mistakes; exit code 1 if there is an error. It runs the file, so read it first.
@@ -135,7 +136,13 @@ def check(
     """
     from mrclassic.plugins.checking import check as look
 
-    found = look(file)
+    path = Path(file)
+    if not path.exists() and path.name == file:
+        from mrclassic.plugins.trust import path_of
+
+        named = path_of(common.session(ctx).home, file)
+        path = named if named.exists() else path
+    found = look(path)
     if json_:
         common.emit(found)
     for finding in () if json_ else found:

@@ -264,8 +264,8 @@ def selfplay(
         list[str] | None,
         typer.Option(
             metavar="NAME[:LEVEL]",
-            help="What it asks about: arithmetic (the default), knights, strings, programs, triviaqa, documents; may "
-            "be given several times. One that it cannot ask about yet is shown to it first.",
+            help="What it asks about: arithmetic (the default), knights, strings, programs, triviaqa, documents, "
+            "conversation; may be given several times. One that it cannot ask about yet is shown to it first.",
         ),
     ] = None,
     form: Annotated[

@@ -180,12 +180,12 @@ class _Service:
     def _answer(self, request: Request) -> dict[str, object]:
         if request.kind == "pause":
             self._status = replace(self._status, paused=True)
-            self._notice("Paused: no night starts until `mrclassic daemon resume`.")
+            self._notice("Paused: no night starts until `mrclassic daemon resume`.", logging.INFO)
             self._keeper.end()
             return {"paused": True, "night_ended": self._keeper.running is not None}
         if request.kind == "resume":
             self._status = replace(self._status, paused=False)
-            self._notice("Resumed: nights start as the settings say.")
+            self._notice("Resumed: nights start as the settings say.", logging.INFO)
             return {"paused": False}
         if request.kind == "stop":
             return {"night_ended": self._keeper.give_up()}
@@ -198,7 +198,7 @@ class _Service:
         if age > timedelta(hours=self._settings.night.misfire_hours):
             return {"started": False, "error": "The request was too old when the service read it."}
         minutes = request.payload.get("minutes", self._settings.night.minutes)
-        if isinstance(minutes, bool) or not isinstance(minutes, int | float) or not 0 < minutes < 10_000:
+        if isinstance(minutes, bool) or not isinstance(minutes, int | float) or not 0.2 <= minutes < 10_000:
             return {"started": False, "error": f"{minutes!r} is no number of minutes for a night."}
         # One that waits to go on is what the owner wants to go on now.
         problem = self._start(self._keeper.unfinished or self._job("a request", float(minutes)))
@@ -287,18 +287,18 @@ class _Service:
         if settings != self._settings:
             self._settings = settings
             self._schedule_anew()
-            self._notice("The settings changed; the schedule follows them.")
+            self._notice("The settings changed; the schedule follows them.", logging.INFO)
 
     # Words
 
-    def _notice(self, sentence: str) -> None:
+    def _notice(self, sentence: str, level: int = logging.WARNING) -> None:
         """Log a sentence and show it in the status; the same one again and again is said once an hour."""
         line = f"{datetime.now().astimezone():%Y-%m-%d %H:%M} {sentence}"
         if self._status.notices:
             last = self._status.notices[-1]
             if last.endswith(sentence) and last[: len("2026-11-20 04")] == line[: len("2026-11-20 04")]:
                 return
-        event("notice", sentence, level=logging.WARNING)
+        event("notice", sentence, level=level)
         self._status = replace(self._status, notices=(*self._status.notices, line)[-_NOTICES_KEPT:])
 
     def _composed(self) -> Status:

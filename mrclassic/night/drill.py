@@ -6,7 +6,8 @@ The result is a candidate; only a night's gate or the owner's `model use` puts i
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -66,25 +67,26 @@ def drill(
 ) -> Drilled:
     """Practise one method on the arms that are named, by the default curriculum."""
     begun = time.monotonic()
-    if order.resume is not None:
-        order = _resumed(work, order)
-    fit = order.fit or work.fit
-    on = practice.subject(work, order.tasks, order.rewards)
-    if order.method == "selfplay":
-        practice.askable(on)
-    if (wanted := plan(work, order)) is not None:
-        wanted.table.check()
-    parent = work.parent(order.origin)
-    suites = _suites(work, on)
-    before = work.measure(parent.policy, suites)
-    recipe = _recipe(work, order, parent.policy.tokenizer, on)
-    success = {name: result.score for name, result in before.items()}
-    steps = order.steps
-    if steps is None:
-        pace = practice.pace(order.method, parent.policy, work, on, recipe, success, fit)
-        steps = max(1, int((order.minutes or 5.0) * 60 / pace.seconds))
-    order = replace(order, steps=steps, origin=parent.row.id, recipe=recipe, fit=fit)
-    state = practice.begin(order.method, parent.policy, work, on, recipe, fit)
+    with _preparing(work):
+        if order.resume is not None:
+            order = _resumed(work, order)
+        fit = order.fit or work.fit
+        on = practice.subject(work, order.tasks, order.rewards)
+        if order.method == "selfplay":
+            practice.askable(on)
+        if (wanted := plan(work, order)) is not None:
+            wanted.table.check()
+        parent = work.parent(order.origin)
+        suites = _suites(work, on)
+        before = work.measure(parent.policy, suites)
+        recipe = _recipe(work, order, parent.policy.tokenizer, on)
+        success = {name: result.score for name, result in before.items()}
+        steps = order.steps
+        if steps is None:
+            pace = practice.pace(order.method, parent.policy, work, on, recipe, success, fit)
+            steps = max(1, int((order.minutes or 5.0) * 60 / pace.seconds))
+        order = replace(order, steps=steps, origin=parent.row.id, recipe=recipe, fit=fit)
+        state = practice.begin(order.method, parent.policy, work, on, recipe, fit)
     with work.run(order.method, order, parent.row.id, resume=order.resume) as run:
         work.pin_book(work.folder(run))
         recorder = StoreRecorder(work.store, run, work.folder(run), watch, work.say)
@@ -122,6 +124,16 @@ def drill(
         summary(before),
         after,
     )
+
+
+@contextmanager
+def _preparing(work: Workplace) -> Iterator[None]:
+    """Before its first update nothing of a run is kept: who ends it there is told so."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        work.say("It was still measuring, and had not begun: the same command starts it again.")
+        raise
 
 
 def plan(work: Workplace, order: Order) -> fitting.Plan | None:

@@ -140,7 +140,7 @@ def read(page: Path) -> NightReport:
         return from_json(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         raise MrClassicError(
-            f"The report {path} is gone; `mrclassic report` lists the nights that have one."
+            f"The report {path} is gone; `mrclassic report NIGHT` reads that of another night."
         ) from error
     except ValueError as error:
         where = str(error).splitlines()[0]

@@ -91,6 +91,8 @@ class RemoteCurriculum(Remote):
 def serve(source: Mapping[str, str], arms: list[str], success: dict[str, float]) -> Callable[[Any], Any]:
     """In the worker: builds the curriculum, then makes one call a request, from the state that comes with it."""
     curriculum: Curriculum = load(source)(arms, success)
+    if not callable(getattr(curriculum, "arms", None)):
+        raise TypeError(f"it returned {curriculum!r:.80}, not a curriculum")
     limit(MEMORY)
     ours: Any = None  # the state that the curriculum is known to be in
 

@@ -36,7 +36,7 @@ def _exceptions(value: str) -> str:
         words = part.split()
         try:
             days, start, minutes = "".join(words[:-2]), words[-2], float(words[-1])
-            valid = _days(days) and _clock(start) and 0 <= minutes < 1440
+            valid = _days(days) and _clock(start) and (minutes == 0 or 0.2 <= minutes < 1440)
         except (ValueError, IndexError):
             valid = False
         if not valid:
@@ -107,7 +107,7 @@ class Night(_Section):
     days: Annotated[str, AfterValidator(_days)] = Field(
         default="mon-sun", description='Such as "mon-sun" or "mon,wed,fri".'
     )
-    minutes: float = Field(default=60.0, gt=0, description="The budget of one night.")
+    minutes: float = Field(default=60.0, ge=0.2, description="The budget of one night.")
     timezone: Annotated[str | None, AfterValidator(_timezone)] = Field(
         default=None, examples=["Europe/Berlin"], description='Such as "Europe/Berlin"; not set: that of the machine.'
     )

@@ -60,6 +60,8 @@ def test_without_a_service(words: list[str], home: Home) -> None:
     done = command(*words, "pause")
     assert done.returncode == 0
     assert "takes up the request (pause) when it starts" in done.stderr
+    assert "Asked of it and not taken up yet: pause.\n" in command(*words, "status").stdout
+    assert facts(command(*words, "status", "--json"))["requests"] == ["pause"]
 
 
 def test_run_status_pause_resume_and_stop(service: subprocess.Popen[str], words: list[str], home: Home) -> None:

@@ -165,6 +165,15 @@ def test_refusals(home: Home, tmp_path: Path, plugin: Run) -> None:
         assert words in said
 
 
+def test_check_takes_the_name_of_a_plugin_too(home: Home, plugin: Run) -> None:
+    write(home.plugins, "mine", "def mine(completions, **columns):\n    return [1.0]\n")
+    code, out, _ = plugin("check", "mine")
+    assert code == 1
+    assert "error    mine: It returned 1 values" in out
+    code, out, _ = plugin("check", "nothing")
+    assert (code, "Cannot read" in out) == (1, True)
+
+
 def test_check(tmp_path: Path, plugin: Run) -> None:
     bad = write(tmp_path, "mine", "def mine(completions, **columns):\n    return [1.0]\n")
     code, facts, said = plugin("check", str(bad), "--json")

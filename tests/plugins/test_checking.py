@@ -183,7 +183,7 @@ subprocess.run(["true"])
         ("raise SystemExit('no licence')\ndef mine(completions): ...", "it could not start: SystemExit: no licence"),
         (GOOD.replace('"""Rewards short answers."""', ""), "It has no docstring"),
         (GOOD + "@reward(name='mine')\ndef other(completions): ...", "The file defines mine twice"),
-        ('"""."""\ndef curriculum(arms, success): ...', "'NoneType' object has no attribute 'arms'"),
+        ('"""."""\ndef curriculum(arms, success): ...', "it returned None, not a curriculum"),
     ],
 )
 def test_files(tmp_path: Path, text: str, found: str) -> None:

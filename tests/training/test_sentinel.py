@@ -369,6 +369,26 @@ def test_self_play_that_leaves_the_game_is_noticed(key: str, rule: str) -> None:
 @pytest.mark.parametrize(
     ("first", "last", "rule"),
     [
+        (0.2, 0.9, "one_form"),
+        (0.05, 0.35, "one_form"),
+        (0.6, 0.6, ""),  # a level that has but few forms
+        (0.2, 0.4, ""),
+    ],
+)
+def test_a_form_that_takes_over_is_told_by_its_rise(first: float, last: float, rule: str) -> None:
+    sentinel = Sentinel(SELF_PLAYED)
+    shares = [first] * WINDOW + [last] * WINDOW
+    verdicts = [
+        sentinel.judge(StepReport(at + 1, {"reward": 0.5, "questions/largest_skeleton": share}))
+        for at, share in enumerate(shares)
+    ]
+    assert verdicts[-1].rule == rule
+    assert not any(verdict.rule for verdict in verdicts[:WINDOW])
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "rule"),
+    [
         (0.8, 0.06, "beyond"),
         (0.35, 0.06, "beyond"),
         (0.8, 0.4, ""),  # at the edge

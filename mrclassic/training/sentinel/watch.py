@@ -47,6 +47,7 @@ SELF_PLAYED: tuple[Rule, ...] = (
     scores.unjudged,
     questions.questions_astray,
     questions.questions_repeat,
+    questions.form_takes_over,
     questions.questions_beyond,
     questions.nothing_open,
     answers.parser,
