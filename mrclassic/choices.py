@@ -11,7 +11,7 @@ from functools import cached_property
 from hashlib import blake2b
 from typing import Literal
 
-Kind = Literal["candidate", "typed", "edited", "imported"]
+Kind = Literal["candidate", "typed", "edited", "imported", "voted"]
 FOLDS = 5
 
 
@@ -19,7 +19,8 @@ FOLDS = 5
 class Choice:
     """`prompt` is the conversation as (role, words), `replies` differ from each other, `winner` is the place of the
     preferred one. Typed, it stands beside all that were shown; edited, beside the reply that it was made from;
-    imported, somebody chose it elsewhere. `pick` is the store's number for it. Raises ValueError where nothing was
+    imported, somebody chose it elsewhere; voted, one checkpoint's reply was found better than another's. `pick` is the
+    store's number for it, of a vote below zero. Raises ValueError where nothing was
     chosen between."""
 
     prompt: tuple[tuple[str, str], ...]

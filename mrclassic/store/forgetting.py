@@ -110,6 +110,7 @@ def find(store: Store, home: Home, kind: Kind, name: str) -> Found:
     )
     hashes |= {entry.hash for entry in entries}
     picks = [pick.id for message in messages for pick in store.picks.written(message)]
+    votes = erasing.votes(holds)
     saw = _saw(store, home, hashes, picks)
     return Found(
         kind=kind,
@@ -120,7 +121,7 @@ def find(store: Store, home: Home, kind: Kind, name: str) -> Found:
             candidates=tuple(erasing.candidates(holds)) if kind == "text" else (),
             preferences=tuple(erasing.preferences(holds)) if kind == "text" else (),
             samples=tuple(erasing.samples(holds)),
-            votes=tuple(erasing.votes(holds)),
+            votes=tuple(votes),
             recalls=tuple(erasing.recalls(holds)),
             touched=tuple(sorted(touched)),
             unnamed=tuple(sorted(unnamed)),
@@ -133,7 +134,7 @@ def find(store: Store, home: Home, kind: Kind, name: str) -> Found:
         ),
         saw=saw,
         before=_before(store, home, saw),
-        tastes=tasting.learned_from(home, picks),
+        tastes=tasting.learned_from(home, [*picks, *(-vote for vote in votes)]),
         words=words,
     )
 

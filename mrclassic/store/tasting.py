@@ -36,6 +36,20 @@ def choices(store: Store) -> list[Choice]:
     return [made for made in found if made is not None]
 
 
+def voted(store: Store) -> list[Choice]:
+    """What votes between two checkpoints say about taste, oldest first. They are numbered downwards from -1, so that no
+    vote is taken for a pick."""
+    found = []
+    for vote in store.votes.decided():
+        better, worse = vote.first_text, vote.second_text
+        if vote.choice == "second":
+            better, worse = worse, better
+        made = choice([("user", vote.prompt)], better, [worse], "voted", -vote.id) if better.strip() else None
+        if made is not None:
+            found.append(made)
+    return found
+
+
 @dataclass(frozen=True)
 class Taste:
     """How the learned taste stands: `on`, whether it may be a reward, and `why`, a sentence with its numbers.
@@ -59,7 +73,8 @@ def newest(home: Home) -> Path | None:
 
 
 def learned_from(home: Home, picks: Collection[int]) -> tuple[Path, ...]:
-    """The folders of tastes that learned from any of these picks; one that cannot be read may have."""
+    """The folders of tastes that learned from any of these picks (votes: below zero, as in `voted`); one that cannot be
+    read may have."""
     if not picks or not home.taste.is_dir():
         return ()
     known = {path: _evidence(path) for path in sorted(home.taste.glob("[0-9]*"))}

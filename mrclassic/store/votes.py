@@ -1,6 +1,7 @@
 """Votes: which of two checkpoints the owner found better at a question.
 
-Not picks: a pick says what is right, and the book teaches it; the better of two answers may still be wrong.
+Not picks: a pick says what is right, and the book teaches it; the better of two answers may still be wrong. Taste alone
+learns from them.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Literal
 from mrclassic.store.connection import Database, now
 
 Choice = Literal["first", "second", "both", "neither"]
+_BETTER = ("first", "second")
 
 
 @dataclass(frozen=True)
@@ -58,12 +60,19 @@ class Votes:
         return self._db.insert("votes", {**values, "blind": int(blind)})
 
     def newest(self, limit: int = 100) -> list[Vote]:
-        """Newest first."""
+        """Newest first; all of them with a limit of -1."""
         sql = (
             "SELECT id, prompt, first, second, first_text, second_text, choice, blind, created FROM votes"
             " ORDER BY id DESC LIMIT ?"
         )
         return [Vote(**{**dict(row), "blind": bool(row["blind"])}) for row in self._db.rows(sql, (limit,))]
+
+    def decided(self) -> list[Vote]:
+        """Those that found one better, oldest first; of several between the same two answers the last."""
+        last = {
+            (vote.prompt, frozenset((vote.first_text, vote.second_text))): vote for vote in reversed(self.newest(-1))
+        }
+        return sorted((vote for vote in last.values() if vote.choice in _BETTER), key=lambda vote: vote.id)
 
     def tally(self, checkpoint: str, other: str) -> Tally:
         """How `checkpoint` fares against `other`, wherever each of them stood."""

@@ -20,11 +20,14 @@ from mrclassic.store import Store, tasting
 def test_few_picks_are_learned_from_told_and_not_let_into_training(tmp_path: Path) -> None:
     home = nights.hatch(tmp_path / "home")
     choosers.pick_all(home, choosers.choices(30))
+    with Store.open(home) as store:
+        store.votes.add("Tea?", "c1", "c2", "tea good", "so it is", "first", blind=True)
     code, facts, narration = mrclassic(home.root, "train", "reward-model", "--seed", "3", "--json")
     assert code == 0, narration
     assert (facts["form"], facts["own"], facts["allowed"], facts["seed"]) == ("heads", 30, False, 3)
+    assert (facts["choices"], min(facts["seen"])) == (31, -1), "a vote is learned from beside the picks"
     assert 0 <= facts["low"] <= facts["top1"] <= facts["high"] <= 1
-    assert facts["curve"][-1] == {"share": 1.0, "choices": 24, "top1": facts["top1"]}
+    assert facts["curve"][-1] == {"share": 1.0, "choices": 25, "top1": facts["top1"]}
     assert (home.taste / facts["taste"] / "mrclassic.json").is_file()
     assert mrclassic(home.root, "train", "dpo", "--loss", "hinge")[0] == 2
     assert mrclassic(home.root, "ask", "Hello.", "--best-of", "3", "-n", "2")[0] == 2

@@ -10,6 +10,7 @@ from mrclassic.choices import Choice
 from mrclassic.evidence import Evidence, Point
 from mrclassic.home import Home
 from mrclassic.store import Store, curation, forgetting, tasting
+from mrclassic.store.votes import Choice as VoteChoice
 
 
 def ask(store: Store, text: str) -> int:
@@ -47,6 +48,34 @@ def test_each_kind_of_pick_is_a_choice_of_its_own_kind(home: Home, store: Store)
         "again": ("y", {"x", "y"}),
     }
     assert [name for name, each in made.items() if each.drawn] == ["candidate", "again"]
+
+
+def vote(store: Store, question: str, one: str, other: str, choice: VoteChoice) -> int:
+    return store.votes.add(question, "c1", "c2", one, other, choice, blind=True)
+
+
+def test_a_vote_is_a_choice_between_two_and_the_book_knows_nothing_of_it(home: Home, store: Store) -> None:
+    first = vote(store, "Tea?", "Yes.", "No.", "first")
+    vote(store, "Milk?", "Yes.", "No.", "first")
+    again = vote(store, "Milk?", "No.", "Yes.", "first")
+    for words, choice in (("Both", "both"), ("Neither", "neither"), ("", "first"), ("Alike", "second")):
+        vote(store, "Sugar?", words, "Alike", choice)
+    assert [(each.prompt, each.replies[each.winner], each.kind, each.pick) for each in tasting.voted(store)] == [
+        ((("user", "Tea?"),), "Yes.", "voted", -first),
+        ((("user", "Milk?"),), "No.", "voted", -again),
+    ]
+    assert not any(each.drawn for each in tasting.voted(store)), "what taste is worth is judged by picks alone"
+    assert tasting.choices(store) == []
+    assert not home.book.exists()
+
+
+def test_a_taste_goes_with_the_votes_that_it_learned_from(home: Home, store: Store) -> None:
+    kept, gone = vote(store, "Tea?", "Yes.", "No.", "first"), vote(store, "Anna?", "Who?", "She.", "second")
+    learn(home, evidence(seen=(-kept, gone)), "20260101-000000-heads-1")
+    learn(home, evidence(seen=(-gone, -kept)), "20260102-000000-heads-2")
+    forgetting.forget(store, home, forgetting.find(store, home, "text", "Anna"))
+    assert [path.name for path in home.taste.iterdir()] == ["20260101-000000-heads-1"]
+    assert [each.pick for each in tasting.voted(store)] == [-kept]
 
 
 def evidence(**change: object) -> Evidence:
