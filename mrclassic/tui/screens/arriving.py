@@ -35,7 +35,7 @@ def on_arrival(action: Callable[Concatenate[Page, Given], object]) -> Callable[C
     """A key's action that waits for its page."""
 
     @wraps(action)
-    def later(self: Page, *args: Given.args, **kwargs: Given.kwargs) -> None:
+    def later(self: Page, /, *args: Given.args, **kwargs: Given.kwargs) -> None:
         self.when_arrived(partial(action, self, *args, **kwargs))
 
     return later

@@ -37,7 +37,7 @@ class Practising(GoingBack):
             await self.keep_draft()
             if self.candidates.draw is not None:
                 await self.switch(self.desk.fresh)
-                if self.candidates.draw is not None:
+                if self.candidates.display:
                     return  # why has been said
                 self.say("The question that was open waits in its conversation.", timeout=4)
             self._overtaken, self.tally = (), Tally()
