@@ -43,8 +43,8 @@ def learn(
     origin: str | None = None,
     moved: Callable[[int, int], None] = lambda done, of: None,
 ) -> Learned:
-    """Learn the taste behind picks and votes on the features of the checkpoint in use (or `origin`); the same of them, the
-    same seed and checkpoint give the same again. Refused where there are too few."""
+    """Learn the taste behind picks and votes on the features of the checkpoint in use (or `origin`); the same of
+    them, seed and checkpoint give the same again. Refused where there are too few."""
     begun = time.monotonic()
     choices = [*tasting.choices(work.store), *tasting.voted(work.store)]
     settings = Settings(form, seed)
