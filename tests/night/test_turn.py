@@ -129,7 +129,13 @@ def test_a_plan_stands_in_nobodys_way_and_measures_little(tmp_path: Path, monkey
         return measure(work, policy, suites)
 
     monkeypatch.setattr(Workplace, "measure", noted)
-    tasks = {"practice": {"tasks": "arithmetic:3", "prompts": 2, "group": 2}, "threads": 1, "dtype": "fp32"}
+    tasks = {
+        "practice": {"tasks": "arithmetic:3", "prompts": 2, "group": 2, "selfplay": 0.0},
+        "threads": 1,
+        "dtype": "fp32",
+    }
+    few = 'threads = 1\n[practice]\ntasks = "arithmetic:3"\nprompts = 2\ngroup = 2\nselfplay = 0.0\n'
+    home.settings_file.write_text(few, encoding="utf-8")
     with Store.open(home) as store, alone(home, "night", "busy"), alone(home, "nightly", "busy"):
         work = Workplace(home, Settings.model_validate(tasks), store, print)
         planned = run.Night(work, run.Wishes(60.0), glance=True)
