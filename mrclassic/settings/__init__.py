@@ -6,6 +6,7 @@ the environment, `{"night.minutes": 60}` from a flag. A wrong one names its plac
 
 from mrclassic.settings.loading import PREFIX, load
 from mrclassic.settings.sections import (
+    SHORTEST,
     Book,
     Chat,
     Gate,
@@ -23,6 +24,7 @@ from mrclassic.settings.writing import template, write_template
 
 __all__ = [
     "PREFIX",
+    "SHORTEST",
     "Book",
     "Chat",
     "Gate",

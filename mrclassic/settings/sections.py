@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+SHORTEST = 0.2
+"""Minutes of the shortest night."""
 
 
 def _device(value: str) -> str:
@@ -36,7 +38,7 @@ def _exceptions(value: str) -> str:
         words = part.split()
         try:
             days, start, minutes = "".join(words[:-2]), words[-2], float(words[-1])
-            valid = _days(days) and _clock(start) and (minutes == 0 or 0.2 <= minutes < 1440)
+            valid = _days(days) and _clock(start) and (minutes == 0 or SHORTEST <= minutes < 1440)
         except (ValueError, IndexError):
             valid = False
         if not valid:
@@ -107,7 +109,7 @@ class Night(_Section):
     days: Annotated[str, AfterValidator(_days)] = Field(
         default="mon-sun", description='Such as "mon-sun" or "mon,wed,fri".'
     )
-    minutes: float = Field(default=60.0, ge=0.2, description="The budget of one night.")
+    minutes: float = Field(default=60.0, ge=SHORTEST, description="The budget of one night.")
     timezone: Annotated[str | None, AfterValidator(_timezone)] = Field(
         default=None, examples=["Europe/Berlin"], description='Such as "Europe/Berlin"; not set: that of the machine.'
     )

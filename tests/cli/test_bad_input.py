@@ -285,10 +285,11 @@ def test_standard_input_that_is_closed(home: Home) -> None:
 def test_two_nights_at_once(home: Home) -> None:
     from mrclassic.night.workplace import alone
 
-    with alone(home, "night", "no"):
+    with alone(home, "nightly", "no"):
         code, said = sentence(home, "night", "--now", "--minutes", "1")
     assert code == 3
     assert said.startswith("A night is running in this home already")
+    assert f"Process {os.getpid()} is at it" in said
 
 
 def test_two_hatches_at_once(tmp_path: Path) -> None:

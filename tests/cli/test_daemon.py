@@ -84,8 +84,9 @@ def test_run_status_pause_resume_and_stop(service: subprocess.Popen[str], words:
     assert status.read(home).state == "waiting"
 
     lines = command(*words, "log", "-n", "2").stdout.splitlines()
-    assert lines[0].endswith("! Paused: no night starts until `mrclassic daemon resume`.")
-    assert lines[1].endswith("! Resumed: nights start as the settings say.")
+    assert not any("!" in line for line in lines), "nothing is wrong"
+    assert lines[0].endswith(" Paused: no night starts until `mrclassic daemon resume`.")
+    assert lines[1].endswith(" Resumed: nights start as the settings say.")
     events = json.loads(command(*words, "log", "--json").stdout)
     assert [each["event"] for each in events] == ["service started", "notice", "notice"]
 
