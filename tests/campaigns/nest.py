@@ -269,7 +269,7 @@ def hasty() -> Iterator[None]:
     few |= {(practice, "ASIDE"): 4, (practice, "_GLANCE"): 4}
     changes: dict[tuple[Any, str], object] = {**few, (planning, "make"): _planned, (loop, "SAVING"): 0.5}
     changes[find, "entry_points"] = cache(find.entry_points)  # a tenth of a second each time
-    changes[planning, "memory"] = lambda work: ()
+    changes[planning, "memory"] = lambda work, opinions: ((), opinions)
     before = {place: getattr(*place) for place in changes}
     for place, value in changes.items():
         setattr(*place, value)

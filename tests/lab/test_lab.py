@@ -269,8 +269,9 @@ def test_answers_to_the_mark_are_told_side_by_side(ground: Ground) -> None:
     good = arm("uniform", 9e3, 9e3), arm("bandit", 5e3, 5e3)
     assert told(*good, arm("uniform", 8e3, 8e3, 2), arm("bandit", 5e3, 5e3, 2))[0] is False
     assert curricula.findings([good[0]], ground) == []
-    assert curricula.crossed([(0.0, 0.45), (1000.0, 0.6), (2000.0, 0.7)]) == pytest.approx(1500.0)
-    assert curricula.crossed([(0.0, 0.8)]) == 0.0
+    below, above = curricula.MARK - 0.05, curricula.MARK + 0.05
+    assert curricula.crossed([(0.0, 0.45), (1000.0, below), (2000.0, above)]) == pytest.approx(1500.0)
+    assert curricula.crossed([(0.0, above)]) == 0.0
 
 
 def test_updates_to_the_mark_are_told_side_by_side(ground: Ground) -> None:
