@@ -102,7 +102,7 @@ def test_a_wrong_variable_is_named(home: Home, monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(UsageError, match=r'^\$MRCLASSIC_NIGHT_MINUTES: night\.minutes = "soon" does not do; .*number'):
         load(home)
     monkeypatch.setenv("MRCLASSIC_NIGHT_MINUTES", "-1")
-    with pytest.raises(UsageError, match="greater than or equal to 0.2"):
+    with pytest.raises(UsageError, match=r"greater than or equal to 0\.2"):
         load(home)
     monkeypatch.delenv("MRCLASSIC_NIGHT_MINUTES")
     monkeypatch.setenv("MRCLASSIC_NIHGT_MINUTES", "1")
