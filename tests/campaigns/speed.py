@@ -191,7 +191,7 @@ def measure(root: Path, keys: int, size: tuple[int, int] = (120, 40)) -> dict[st
     found: dict[str, Any] = {}
     try:
         with Terminal(home, size, chat={"max_tokens": STREAM}) as terminal:
-            found["opened_ms"] = round(1000 * terminal.paints("Enter sends"))
+            found["opened_ms"] = round(1000 * terminal.paints("nter sends"))
             terminal.until(lambda: b"is awake" in terminal.seen)
             terminal.rest(1.0)
             found["idle"] = figures(idle(terminal, keys))

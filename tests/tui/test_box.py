@@ -61,7 +61,7 @@ def test_the_draft_survives_a_killed_app(home: Home, sign: signal.Signals) -> No
             return bool(found) and store.conversations.draft(found[0].id) == "nothing is lost 🎩"
 
     with Terminal(home) as terminal:
-        terminal.until(lambda: b"Enter sends" in terminal.seen)
+        terminal.until(lambda: terminal.shows("nter sends"))
         terminal.write("nothing is lost 🎩".encode())
         if sign == signal.SIGKILL:
             terminal.until(kept)

@@ -62,7 +62,7 @@ def _type_while_answers_stream(terminal: Terminal) -> list[float]:
 
 def test_it_feels_instant_while_the_model_writes(sleeping_home: Home) -> None:
     with Terminal(sleeping_home) as terminal:
-        opened = terminal.paints("Enter sends")
+        opened = terminal.paints("nter sends")
         sys.stdout.write(f"\n{'start to first paint':<28}        {1000 * opened:6.0f} ms\n")
         typed = _type(terminal, SIGNS)
         _figures("typing, the model starting", typed)

@@ -215,8 +215,8 @@ async def test_an_app_does_not_outlive_a_server_that_is_killed(home: Home) -> No
 async def test_an_answer_is_picked_by_clicking_in_a_browser(baby_home: Home, tmp_path: Path) -> None:
     async with served(baby_home) as (url, _), browser(tmp_path / "profile") as open_tab:
         tab = await open_tab(url)
-        await tab.sees("Write here")
-        place = next(row for row, line in enumerate(tab.rows, 1) if "Write here" in line)
+        await tab.sees("To Mr. Classic")
+        place = next(row for row, line in enumerate(tab.rows, 1) if "To Mr. Classic" in line)
         await tab.click(place, 30)  # the keyboard is the page's own until then
         await tab.type("Do you like rain\r")
         await tab.sees(r"Which one\?")
