@@ -10,6 +10,7 @@ training, going on with the run) must come to what it comes to on a sound disk.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import json
 import random
@@ -108,8 +109,8 @@ class Campaign:
                 for nth, how, ever in product(range(1, count + 1), hows, (False, True)):
                     yield Case(command, kind, nth, how, ever)
 
-    def some(self, count: int, seed: int) -> list[Case]:
-        """So many of them, of each kind of call as many as of any other, in an order of no meaning."""
+    def some(self, count: int | None, seed: int) -> list[Case]:
+        """So many of them (None: all), of each kind of call as many as of any other, in an order of no meaning."""
         every = list(self.cases())
         random.Random(seed).shuffle(every)
         turns: Counter[str] = Counter()
@@ -239,15 +240,24 @@ def _quietly(work: Callable[[], None]) -> None:
             sys.stdout, sys.stderr = out, err
 
 
-def run(folder: Path, library: Any, count: int | None, seed: int) -> Tally:
-    """All cases, or `count` of them."""
+def run(folder: Path, library: Any, count: int | None, seed: int, told: Callable[[Tally], None] | None = None) -> Tally:
+    """All cases, or `count` of them; ended by hand, what was tried until then."""
     with nest.hasty():
         campaign = Campaign(folder, library)
-        for case in campaign.cases() if count is None else campaign.some(count, seed):
-            campaign.try_out(case)
-            if len(campaign.tally.faults) >= 20:
-                break
+        with contextlib.suppress(KeyboardInterrupt):
+            for case in campaign.some(count, seed):
+                campaign.try_out(case)
+                if told is not None:
+                    told(campaign.tally)
+                if len(campaign.tally.faults) >= 20:
+                    break
     return campaign.tally
+
+
+def _tell(tally: Tally) -> None:
+    """Now and then how far it is; a campaign takes hours."""
+    if tally.cases % 100 == 0:
+        sys.stderr.write(f"{tally.cases} cases, {tally.refused} refused, {len(tally.faults)} faults\n")
 
 
 def main(words: list[str]) -> int:
@@ -259,7 +269,7 @@ def main(words: list[str]) -> int:
     library = shim.preloaded(["syscalls", *words])
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        tally = run(Path(folder), library, given.cases, given.seed)
+        tally = run(Path(folder), library, given.cases, given.seed, _tell)
     sys.stdout.write(
         f"{tally.cases} cases, {tally.refused} refused in {len(tally.told)} different sentences,"
         f" {len(tally.faults)} faults, {time.monotonic() - begun:.0f} s\n"
