@@ -28,6 +28,14 @@ def base(
         list[str] | None,
         typer.Option(metavar="NAME=W", help="Show the corpus of this name W times an epoch; for several, again."),
     ] = None,
+    mix: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CURRICULUM",
+            help="Instead of weights: read more of what lately took most off its held-out loss (learning_progress, or "
+            "another curriculum).",
+        ),
+    ] = None,
     size: Annotated[str | None, typer.Option(help="Of a new model: tiny (1M), small (10M) or classic (49M).")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Number of updates.")] = None,
     minutes: Annotated[
@@ -81,6 +89,7 @@ def base(
     order = night.Order(
         tuple(str(path.absolute()) for path in corpora or ()),
         tuple(weight or ()),
+        mix,
         size or "tiny",
         origin,
         held_out,
@@ -135,6 +144,9 @@ def _show(facts: Based) -> None:
     )
     for name, score in facts.held_out.items():
         common.say(f"  {name:<28} perplexity {score['perplexity']:8.2f} on {score['tokens']:,} tokens set aside")
+    if facts.read:
+        shares = ", ".join(f"{name} {share:.0%}" for name, share in facts.read.items())
+        common.say(f"Of the tokens that were read: {shares}.")
     if facts.checkpoint is None:
         return
     if facts.in_use:

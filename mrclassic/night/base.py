@@ -27,6 +27,7 @@ from mrclassic.training import base, fits, hatch, loop
 from mrclassic.training.corpus import files, packing, vocabulary
 from mrclassic.training.corpus.order import Order as Updates
 from mrclassic.training.corpus.packed import FACTS, Packed, Part
+from mrclassic.training.corpus.steered import Steered
 from mrclassic.training.fits import Fit
 from mrclassic.training.optimizers import Kind
 from mrclassic.training.report import StepReport
@@ -44,6 +45,7 @@ class Order:
 
     corpora: tuple[str, ...]
     weights: tuple[str, ...] = ()  # NAME=W
+    mix: str | None = None  # the curriculum that says how much of each source is read, instead of weights
     size: str = "tiny"
     origin: str | None = None  # the checkpoint to go on from, instead of a new model of `size`
     held_out: float = 0.01
@@ -84,7 +86,8 @@ class Based:
     """Facts of the run; `ended` is done | paused | rolled back | stopped, `why` the sentinel's sentence.
 
     `held_out` has of each source the mean loss in nats on what was set aside, the perplexity that this is, and of how
-    many tokens. `tokens` and their speed are of this part of the run, where it was resumed.
+    many tokens; `read` the part of all tokens that each source had, where a curriculum steered. `tokens` and their
+    speed are of this part of the run, where it was resumed.
     """
 
     run: int
@@ -97,6 +100,7 @@ class Based:
     tokens: int
     tokens_per_second: float
     held_out: dict[str, dict[str, float]]
+    read: dict[str, float]
     in_use: bool
 
 
@@ -150,12 +154,13 @@ def train(
     else:
         order, ready = _resumed(work, order.resume)
     recipe, parent = ready.recipe, ready.parent
+    updates = Updates(ready.corpus, recipe.tokens, order.seed)
+    mix = _steered(work, order, updates)
     with work.run("base", order, parent.row.id if parent else None, resume=order.resume) as run:
         folder = work.folder(run)
         if order.resume is None:
             folder.mkdir(parents=True, exist_ok=True)
             ready.corpus.folder.rename(folder / _CORPUS)
-        updates = Updates(ready.corpus, recipe.tokens, order.seed)
         state = base.start(ready.policy, recipe, work.dtype, ready.fit)
 
         def show(report: StepReport) -> None:
@@ -170,7 +175,7 @@ def train(
         planned(recipe.steps, state.step)
         outcome = loop.run(
             state,
-            lambda s: base.step(s, updates, recipe),
+            lambda s: base.step(s, updates, recipe, mix),
             steps=recipe.steps,
             recorder=recorder,
             sentinel=Sentinel(SUPERVISED),
@@ -211,6 +216,7 @@ def train(
         tokens,
         tokens / spent if spent else 0.0,
         scores,
+        mix.read(state.facts) if mix and state.step else {},
         used,
     )
 
@@ -253,6 +259,8 @@ def _prepare(work: Workplace, order: Order) -> _Ready:
             "--compile is for GPUs; a CPU's passes are written by hand, and PyTorch cannot compile those: leave it out."
         )
     sources = files.sources([Path(each) for each in order.corpora], order.weights)
+    if order.mix is not None:
+        _mixable(work, order.mix, [source.name for source in sources], order.weights)
     parent = work.parent(order.origin) if order.origin else None
     shape = parent.policy.shape if parent else SHAPES[order.size]
     fit = order.fit or work.fit
@@ -277,6 +285,21 @@ def _prepare(work: Workplace, order: Order) -> _Ready:
         _write(work, order, sources, folder, parent)
     corpus = Packed(folder)
     return _Ready(corpus, _policy(work, order, corpus, parent), parent, recipe, fit)
+
+
+def _mixable(work: Workplace, name: str, sources: Sequence[str], weights: Sequence[str]) -> None:
+    """Raises UsageError where no curriculum of that name can steer between the sources."""
+    if weights:
+        raise UsageError("--mix says itself how much of each source is read; leave out --weight.")
+    if len(sources) < 2:
+        raise UsageError(f"{sources[0]} is all there is to read; --mix needs two sources or more.")
+    work.steering(name, sources)
+
+
+def _steered(work: Workplace, order: Order, updates: Updates) -> Steered | None:
+    if order.mix is None:
+        return None
+    return Steered(updates, work.steering(order.mix, [part.name for part in updates.corpus.parts]))
 
 
 def _write(work: Workplace, order: Order, sources: Sequence[files.Source], folder: Path, parent: Parent | None) -> None:

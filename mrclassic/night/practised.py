@@ -80,8 +80,14 @@ class Practised:
 
     def curriculum(self, arms: Arms, success: Mapping[str, float]) -> Curriculum:
         """The curriculum that the settings name, begun with what the model can do already."""
-        more = plugins.curricula(self.home, self.store)
-        return curricula.build(self.settings.practice.curriculum, arms.names, success, more)
+        return self._chooser(self.settings.practice.curriculum, arms.names, success)
+
+    def steering(self, name: str, sources: Sequence[str]) -> Curriculum:
+        """The curriculum of that name over what is read."""
+        return self._chooser(name, sources, {})
+
+    def _chooser(self, name: str, arms: Sequence[str], success: Mapping[str, float]) -> Curriculum:
+        return curricula.build(name, arms, success, plugins.curricula(self.home, self.store))
 
     def practised(self) -> Arms:
         """What the settings say is practised."""

@@ -1,6 +1,7 @@
 """Base training: the language itself, from a corpus of conversations and text.
 
-Every document once an epoch, all sources mixed by weight (see `corpus.order`), the loss on every token. AdamW or Muon,
+Every document once an epoch, all sources mixed by weight (see `corpus.order`) or as a curriculum steers (see
+`corpus.steered`), the loss on every token. AdamW or Muon,
 linear warm-up, cosine decay, gradients clipped to 1, float32 masters. The loss on documents that were set aside is
 measured source by source now and then, and the model is shown how some of them begin, to see how it goes on.
 """
@@ -25,6 +26,7 @@ from mrclassic.training import room, supervised
 from mrclassic.training.corpus.order import Order
 from mrclassic.training.corpus.packed import Packed
 from mrclassic.training.corpus.rectangles import Places, batches
+from mrclassic.training.corpus.steered import Steered
 from mrclassic.training.fits import WHOLE, Fit
 from mrclassic.training.optimizers import Kind
 from mrclassic.training.report import Sample, StepReport
@@ -34,6 +36,7 @@ from mrclassic.training.trainee import Schedule, Trainee
 
 LONGEST = 2048  # ids of a window, of models that could read more: few conversations are longer
 LOOKS = 20  # measurements of held-out loss in a run, beside the one at its end
+STEERS = 3 * LOOKS  # where a curriculum steers by them
 LOOK_TOKENS, END_TOKENS = 2**13, 2**19  # of each source; always the same, so that few tell how the loss moves
 _REPLY = 48  # tokens of a sample
 
@@ -97,20 +100,34 @@ def start(policy: Policy, settings: Settings, dtype: torch.dtype, fit: Fit = WHO
     return State(trainee, settings.seed)
 
 
-def step(state: State, order: Order, settings: Settings) -> StepReport:
-    """One update; after every twentieth part of the run with the losses of what was set aside, and samples."""
-    report = learn(state, order, settings)
-    if state.step % max(1, math.ceil(settings.steps / LOOKS)) and state.step != settings.steps:
+def step(state: State, order: Order, settings: Settings, mix: Steered | None = None) -> StepReport:
+    """One update; after every twentieth part of the run with the losses of what was set aside, and samples. What is
+    read is `order`'s choice, or that of `mix`, which hears the losses three times as often."""
+    corpus = order.corpus
+    if mix is not None and not state.step:
+        mix.begin(state.facts, _losses(state.trainee, corpus))
+    report = learn(state, order, settings, mix)
+    shown, steered = _due(state, settings, LOOKS), mix is not None and _due(state, settings, STEERS)
+    if not shown and not steered:
         return report
-    losses = held_out(state.trainee, order.corpus, LOOK_TOKENS)
-    metrics = {f"held_out/{name}": loss for name, (loss, _) in losses.items()}
-    return replace(report, metrics={**report.metrics, **metrics}, samples=samples(state.trainee.policy, order.corpus))
+    losses = _losses(state.trainee, corpus)
+    metrics = {f"held_out/{name}": loss for name, loss in losses.items()}
+    if mix is not None and steered:
+        shares = mix.looked(state.facts, losses, state.step)
+        metrics |= {f"share/{name}": share for name, share in shares.items()}
+    more = samples(state.trainee.policy, corpus) if shown else ()
+    return replace(report, metrics={**report.metrics, **metrics}, samples=more)
 
 
-def learn(state: State, order: Order, settings: Settings) -> StepReport:
+def _due(state: State, settings: Settings, times: int) -> bool:
+    """Whether something that comes so many times in a run, and at its end, comes now."""
+    return not state.step % max(1, math.ceil(settings.steps / times)) or state.step == settings.steps
+
+
+def learn(state: State, order: Order, settings: Settings, mix: Steered | None = None) -> StepReport:
     """One update and nothing beside it."""
     begun = time.perf_counter()
-    windows = order.windows(state.step)
+    windows = order.windows(state.step) if mix is None else mix.windows(state.facts)
     total = int((order.corpus.lengths[windows] - 1).sum())
     loss, halved = room.within(state, "token_budget", lambda: _loss(state.trainee, order.corpus, windows, total))
     metrics = {"tokens": float(total), "microbatch/halved": float(halved)}
@@ -133,6 +150,10 @@ def _loss(trainee: Trainee, corpus: Packed, windows: Places, total: int) -> floa
 def _overhead(device: torch.device) -> int:
     """What one more rectangle costs, in tokens: a few milliseconds of starting each operation, wherever it runs."""
     return 128 if device.type == "cpu" else 4096
+
+
+def _losses(trainee: Trainee, corpus: Packed) -> dict[str, float]:
+    return {name: loss for name, (loss, _) in held_out(trainee, corpus, LOOK_TOKENS).items()}
 
 
 @torch.no_grad()

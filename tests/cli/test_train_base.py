@@ -83,6 +83,17 @@ def test_it_goes_on_with_a_checkpoint_and_is_a_candidate(talks: Path, tmp_path: 
     assert third["model_sha256"] != first["model_sha256"]
 
 
+def test_a_curriculum_says_what_is_read(talks: Path, tmp_path: Path) -> None:
+    prose = corpora.write(tmp_path / "prose.jsonl", [{"text": f"{at} good night rain"} for at in range(200)])
+    code, facts, said = train(tmp_path / "home", str(talks), str(prose), "--mix", "learning_progress", *SHORT)
+    assert code == 0, said
+    assert set(facts["read"]) == {"talks", "prose"}
+    assert sum(facts["read"].values()) == pytest.approx(1)
+    refused = train(tmp_path / "home", str(talks), str(prose), "--mix", "uniform", *SHORT[:4], "--held-out", "0")
+    assert (refused[0], "raise --held-out" in refused[2]) == (2, True)
+    assert not list((tmp_path / "home" / "runs").glob("run-*")), "refused before it began"
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [
@@ -92,6 +103,9 @@ def test_it_goes_on_with_a_checkpoint_and_is_a_candidate(talks: Path, tmp_path: 
         (("here", "--steps", "3", "--epochs", "2"), "each give the length"),
         (("here", "--resume", "1"), "takes everything else from the run"),
         (("here", "--compile"), "--compile is for GPUs"),
+        (("here", "--mix", "learning_progress"), "--mix needs two sources"),
+        (("here", "other", "--mix", "learning"), "did you mean learning_progress?"),
+        (("here", "other", "--mix", "bandit", "--weight", "here=2"), "leave out --weight"),
         (("here", "--lora", "4"), "give --from"),
         (("here", "--from", "x", "--size", "tiny"), "leave out --size"),
         (("--resume", "9"), "There is no run 9"),
@@ -104,9 +118,9 @@ def test_what_cannot_be_is_said_in_a_sentence(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    path = corpora.write(tmp_path / "a.jsonl", corpora.talks(3))
+    paths = {name: corpora.write(tmp_path / f"{name}.jsonl", corpora.talks(3)) for name in ("here", "other")}
     monkeypatch.setenv("MRCLASSIC_DEVICE", "cpu")
-    given = [str(path) if word == "here" else word for word in words]
+    given = [str(paths.get(word, word)) for word in words]
     monkeypatch.setattr(sys, "argv", ["mrclassic", "--home", str(tmp_path / "home"), "train", "base", *given])
     with pytest.raises(SystemExit) as left:
         main()

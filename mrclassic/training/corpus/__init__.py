@@ -3,5 +3,6 @@
 - `documents` what a row of a file says; `files` which files there are, and reading them row by row
 - `seen` exact duplicates; `vocabulary` a tokenizer learned from a sample
 - `packing` the pass over the files that writes the token ids; `packed` what it wrote, opened
-- `order` which of it every update learns; `rectangles` how an update is laid out for the device
+- `order` which of it every update learns, and `steered` where a curriculum decides
+- `rectangles` how an update is laid out for the device
 """

@@ -43,6 +43,11 @@ class Order:
         high = max(1, int(bounds[at + 1]))
         return order[min(int(bounds[at]), high - 1) : high]
 
+    def nth(self, source: int, at: int) -> int:
+        """The window at place `at` of an endless walk over a source, each pass over it shuffled anew."""
+        through, place = divmod(at, len(self._windows[source]))
+        return int(self._pass(source, through)[place])
+
     def _deal(self, epoch: int) -> tuple[Places, Places]:
         """The windows of an epoch in order, and where each update begins."""
         chosen = [self._walk(source, epoch) for source in range(len(self._windows))]
