@@ -147,7 +147,8 @@ class Stage:
             if waiting := questions.closed(state, self.on.arms, own.warming):
                 return questions.warm(state, self.on.arms, waiting, own.warming, self._replay)
             fixed = choosing.draw(own.fixed)
-            played = selfplay.step(state, self._asked(own.questions), fixed, self.on.rewards, own, self._replay)
+            asked = self._asked(own.questions * own.drafts)
+            played = selfplay.step(state, asked, fixed, self.on.rewards, own, self._replay)
             report, groups = played.report, played.fixed
             self._remember(dict(played.questions))
         else:

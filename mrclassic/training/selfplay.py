@@ -2,12 +2,15 @@
 
 Questioner and answerer are two roles of one network, or two networks. A question is worth four times the variance of
 its answers' rewards, on average 4p(1-p) at the answerer's success p (between Absolute Zero's 1-p and R-Zero's
-1-2|p-1/2|, smooth at the top): what the answerer can learn from it; and less the more alike the recent questions are.
+1-2|p-1/2|, smooth at the top): what the answerer can learn from it; and less the more alike the recent questions are,
+and the oftener it was asked itself.
 It has to be without bias: 4p(1-p) of p = (k+1/2)/(n+1) pays 0.2 for what eight answers all got right or all got wrong,
 and where few questions are at the edge at first, the sum of such small wages is what the questioner follows. In the
 zero-sum form it is worth what the answerer gets wrong, 1-p, and nothing else (after SPIRAL). What cannot be read costs
 1, what can be read but not used one half, a repetition earns nothing. Each role has its own baseline (the questioner
-one a domain), and both learn in one update. Part of the answerer's questions may come from the fixed generators.
+one a domain, and a deviation that its advantages are divided by: most questions are worth little, and the few at the
+edge would pull too weakly), and both learn in one update. Part of the answerer's questions may come from the fixed
+generators.
 """
 
 from __future__ import annotations
@@ -39,19 +42,23 @@ from mrclassic.training.rows import Row
 from mrclassic.training.state import State
 from mrclassic.training.trainee import Trainee
 
-HISTORY = 2048  # questions that count as recent
-BASELINE = 0.95  # memory of the questioner's mean reward
+HISTORY = 2048  # questions whose forms count as recent
+ASKED = 1000  # questions that are known again
+BASELINE = 0.95  # memory of the questioner's mean reward, and of how far its rewards lie apart
+_PULL = 0.3  # the deviation that the questioner's advantages are brought to: that of the answerer's
+_LEAST = 0.05  # of a deviation, below which differences are not blown up
 UNREADABLE, UNUSABLE = -1.0, -0.5
-_READABLE_SKELETON = 60  # characters; a longer one is remembered by its hash
+_READABLE = 60  # characters; a longer question or form is remembered by its hash
 
 Form = Literal["edge", "zero_sum"]
 
 
 @dataclass(frozen=True)
 class Settings:
-    """`questions` written and `fixed` drawn from the generators, `group` answers to each."""
+    """`questions` of its own and `fixed` ones of the generators are answered, `group` answers to each."""
 
     questions: int = 24
+    drafts: int = 2  # written for each that is answered: two of five are held out, cannot be used, or stand there twice
     fixed: int = 16  # two fifths, as the research advises
     group: int = 8
     max_new: int = 64  # tokens of an answer
@@ -65,6 +72,7 @@ class Settings:
     clip_low: float = 0.2
     clip_high: float = 0.28
     beta: float = 0.005
+    question_beta: float = 0.05  # at a tenth, questions come to be a few hundred that are asked over and over
     replay_weight: float = 0.3
     seed: int = 0
 
@@ -75,6 +83,11 @@ class Settings:
     @property
     def objective(self) -> Loss:
         return Loss("dr_grpo", self.clip_low, self.clip_high, self.beta)
+
+    @property
+    def questioning(self) -> Loss:
+        """The questioner's loss: held closer to where it began, so that its questions stay many."""
+        return replace(self.objective, beta=self.question_beta)
 
     @property
     def warming(self) -> Warming:
@@ -118,11 +131,13 @@ def step(
     settings: Settings,
     replay: Callable[[], list[Row]],
 ) -> Update:
-    """One update: write a question of each of `domains`, answer them and `fixed`, learn both roles."""
+    """One update: write a question of each of `domains`, answer the first `settings.questions` that can be used and
+    `fixed`, learn both roles."""
     begun = time.perf_counter()
     trainee, asker = state.trainee, state.other or state.trainee
     written = write(asker.policy, domains, settings.question_max_new, rollout_seed(state, "questions"))
-    own = list({each.found.question: each.found for each in written if isinstance(each.found, Item)}.values())
+    usable = {each.found.question: each.found for each in written if isinstance(each.found, Item)}
+    own = list(usable.values())[: settings.questions]
     answering = pg.Sampling(settings.max_new)
     rolled = roll_out(state, [*own, *fixed], rewards, settings.group, answering, "answers")
     groups = rolled.groups
@@ -149,7 +164,7 @@ def step(
         # A network of its own may go where it likes: nothing of it is kept.
         anchor = reference if asker is trainee else None
         how = pg.Sampling(settings.question_max_new)
-        asked = pg.accumulate(asker, questions, loss, spoken, how, reference=anchor)
+        asked = pg.accumulate(asker, questions, settings.questioning, spoken, how, reference=anchor)
         return found | ({"questions/entropy": asked["entropy"]} if "entropy" in asked else {})
 
     metrics = grpo.learn(state, gradients, replay(), settings) | group_metrics(rolled)
@@ -175,12 +190,15 @@ def _estimate(given: Sequence[float]) -> float:
 def _worths(
     state: State, written: Sequence[Written], answered: Mapping[str, Sequence[float]], form: Form
 ) -> list[float | None]:
-    """The questioner's rewards; remembers the skeletons. A held-out question abstains: which those are cannot be
-    learned, so a penalty would be noise. So does one whose answers nobody could judge (it is not in `answered`)."""
+    """The questioner's rewards; remembers questions and skeletons. A held-out question abstains: which those are cannot
+    be learned, so a penalty would be noise. So does one that nobody answered or could judge (it is not in `answered`).
+    """
     history: list[str] = state.facts.setdefault("skeletons", [])
     recent, total = Counter(history), len(history)
     forms = {each.found.question: _skeleton(each, each.found) for each in written if isinstance(each.found, Item)}
     batch = Counter(forms.values())
+    asked: list[str] = state.facts.setdefault("asked", [])
+    before = Counter(asked)
     worths: list[float | None] = []
     seen: set[str] = set()
     for each in written:
@@ -198,19 +216,26 @@ def _worths(
             own = forms[found.question]
             # Of the others in the batch, or of the last ones: a form that takes over is not worth having at once.
             alike = max((batch[own] - 1) / max(1, len(forms) - 1), recent[own] / max(1, total))
-            worths.append(1 - _estimate(given) if form == "zero_sum" else 4 * spread(given) ** 2 * (1 - alike))
+            new = (1 - alike) / (1 + before[_short(found.question)])
+            worths.append(1 - _estimate(given) if form == "zero_sum" else 4 * spread(given) ** 2 * new)
+    state.facts["asked"] = [*asked, *(_short(question) for question in sorted(seen & answered.keys()))][-ASKED:]
     state.facts["skeletons"] = [*history, *(forms[question] for question in sorted(seen))][-HISTORY:]
     return worths
 
 
 def _skeleton(each: Written, found: Item) -> str:
-    text = each.domain.skeleton(found.question)
-    return text if len(text) <= _READABLE_SKELETON else blake2b(text.encode(), digest_size=8).hexdigest()
+    return _short(each.domain.skeleton(found.question))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _READABLE else blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def _advantages(state: State, written: Sequence[Written], worth: Sequence[float | None]) -> list[float]:
-    """What each question was worth beyond the baseline of its domain, which then follows; 0 where nothing is known."""
+    """What each question was worth beyond the baseline of its domain, by the deviation there; both then follow. 0 where
+    nothing is known."""
     baselines: dict[str, float] = state.facts.setdefault("baselines", {})
+    variances: dict[str, float] = state.facts.setdefault("variances", {})
     found = [0.0] * len(written)
     for name in dict.fromkeys(each.domain.name for each in written):
         known = [
@@ -220,8 +245,10 @@ def _advantages(state: State, written: Sequence[Written], worth: Sequence[float 
         ]
         mean = sum(value for _, value in known) / len(known) if known else 0.0
         baseline = baselines.get(name, mean)
+        off = sum((value - baseline) ** 2 for _, value in known) / max(1, len(known))
+        variances[name] = BASELINE * variances.get(name, off) + (1 - BASELINE) * off
         for place, value in known:
-            found[place] = value - baseline
+            found[place] = _PULL * (value - baseline) / max(_LEAST, variances[name] ** 0.5)
         baselines[name] = BASELINE * baseline + (1 - BASELINE) * mean
     return found
 

@@ -103,6 +103,26 @@ def test_over_all_groups_that_may_come_a_question_is_worth_4p_1_minus_p(p: float
     assert mean == pytest.approx(4 * p * (1 - p))
 
 
+def test_what_was_asked_before_is_worth_less_each_time() -> None:
+    item, worths = arithmetic.item(*FREE, "+"), []
+    written, answered = [questions.Written(arithmetic, (), None, item)], {item.question: [1.0, 0.0]}
+    state = start(micro.policy())
+    for _ in range(3):
+        worths += selfplay._worths(state, written, answered, "edge")
+        state.facts["skeletons"] = []
+    assert worths == pytest.approx([2.0, 1.0, 2 / 3])
+    assert selfplay._worths(state, written, answered, "zero_sum") == [0.5], "nothing but what is answered wrong counts"
+
+
+def test_what_is_worth_a_little_more_pulls_as_much_as_an_answer_does() -> None:
+    state, rows = start(micro.policy()), [questions.Written(arithmetic, (), None, arithmetic.item(*FREE, "+"))] * 8
+    pull = selfplay._advantages(state, rows, [0.8, *[0.0] * 6, None])
+    assert sum(each**2 for each in pull[:7]) / 7 == pytest.approx(0.3**2)
+    assert pull[0] > 0.6 and pull[7] == 0.0
+    tiny = selfplay._advantages(start(micro.policy()), rows, [0.008, *[0.0] * 7])
+    assert max(tiny) < 0.05, "what hardly differs is not blown up"
+
+
 def test_what_was_asked_lately_in_the_same_form_is_worth_less() -> None:
     state = start(writer(question(*FREE)))
     assert play(state, HALF).report.metrics["questions/reward"] > 0
@@ -156,6 +176,16 @@ def test_the_fixed_questions_are_answered_beside_its_own() -> None:
     assert {asked for asked, _ in update.questions} == set(two)
     assert len(update.fixed) == 2
     assert update.report.metrics["completions"] == 8 + (2 + 2) * 4
+
+
+def test_more_are_written_than_are_answered() -> None:
+    free = [(a, b) for a in range(60, 70) for b in range(1, 9) if not arithmetic.is_held_out(a, b)]
+    state = start(writer(*(question(*each) for each in free[:6])))
+    own = replace(SETTINGS, questions=3, fixed=0)
+    update = selfplay.step(state, [arithmetic] * 24, [], HALF, own, list)
+    assert len({asked for asked, _ in update.questions}) == 3
+    assert update.report.metrics["completions"] == 24 + 3 * 4
+    assert update.report.metrics["questions/unique"] > 3 / 24, "all that could be used count"
 
 
 def test_the_questioner_learns_to_write_what_can_be_read() -> None:

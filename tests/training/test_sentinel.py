@@ -367,19 +367,21 @@ def test_self_play_that_leaves_the_game_is_noticed(key: str, rule: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "last", "rule"),
+    ("first", "last", "alike", "rule"),
     [
-        (0.2, 0.9, "one_form"),
-        (0.05, 0.35, "one_form"),
-        (0.6, 0.6, ""),  # a level that has but few forms
-        (0.2, 0.4, ""),
+        (0.2, 0.9, 0.95, "one_form"),
+        (0.05, 0.35, 0.95, "one_form"),
+        (0.2, 0.9, 0.7, ""),  # the form that is at the edge
+        (0.6, 0.6, 0.95, ""),  # a level that has but few forms
+        (0.2, 0.4, 0.95, ""),
     ],
 )
-def test_a_form_that_takes_over_is_told_by_its_rise(first: float, last: float, rule: str) -> None:
+def test_a_form_that_takes_over_is_told_by_its_rise(first: float, last: float, alike: float, rule: str) -> None:
     sentinel = Sentinel(SELF_PLAYED)
     shares = [first] * WINDOW + [last] * WINDOW
+    known = {"reward": 0.5, "frac_reward_zero_std": alike}
     verdicts = [
-        sentinel.judge(StepReport(at + 1, {"reward": 0.5, "questions/largest_skeleton": share}))
+        sentinel.judge(StepReport(at + 1, {**known, "questions/largest_skeleton": share}))
         for at, share in enumerate(shares)
     ]
     assert verdicts[-1].rule == rule
