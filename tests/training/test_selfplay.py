@@ -118,7 +118,8 @@ def test_what_is_worth_a_little_more_pulls_as_much_as_an_answer_does() -> None:
     state, rows = start(micro.policy()), [questions.Written(arithmetic, (), None, arithmetic.item(*FREE, "+"))] * 8
     pull = selfplay._advantages(state, rows, [0.8, *[0.0] * 6, None])
     assert sum(each**2 for each in pull[:7]) / 7 == pytest.approx(0.3**2)
-    assert pull[0] > 0.6 and pull[7] == 0.0
+    assert pull[0] > 0.6
+    assert pull[7] == 0.0
     tiny = selfplay._advantages(start(micro.policy()), rows, [0.008, *[0.0] * 7])
     assert max(tiny) < 0.05, "what hardly differs is not blown up"
 
