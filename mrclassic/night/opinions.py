@@ -35,10 +35,11 @@ _KEYS: Mapping[str, str] = {DPO: "dpo", RATED: "ratings", TASTE: "practice"}
 
 @dataclass(frozen=True)
 class Marks:
-    """What a night learns from, as plain data: its newest pick, the content of the rated conversations, the folder of
-    the taste."""
+    """What a night learns from, as plain data: its newest pick and vote, the content of the rated conversations, the
+    folder of the taste."""
 
     pick: int = 0
+    vote: int = 0
     talks: str = ""
     taste: str = ""
 
@@ -47,7 +48,7 @@ class Marks:
 class Opinions:
     """What there is to learn from; `shares` of the practice by stage, and `off`, the reason for each that is none.
 
-    Of picks a fifth is `held` out. `subject` is what practice by taste asks, of `evidence`.
+    Of picks and votes a fifth is `held` out. `subject` is what practice by taste asks, of `evidence`.
     """
 
     marks: Marks = Marks()
@@ -78,9 +79,8 @@ class Opinions:
 def gather(work: Workplace, marks: Marks | None = None) -> Opinions:
     """What the owner said until now, or until `marks` were made."""
     given = {name: float(getattr(work.settings.taste, _KEYS[name])) for name in STAGES}
-    every = tasting.choices(work.store)
-    last = max((each.pick or 0 for each in every), default=0) if marks is None else marks.pick
-    every = [each for each in every if (each.pick or 0) <= last]
+    every = tasting.said(work.store, tasting.Until(marks.pick, marks.vote) if marks else None)
+    last = tasting.newest_of(every) if marks is None else marks
     learned, held = prefer.parted(every)
     talks, named = _talks(work, marks)
     newest = tasting.newest(work.home)
@@ -97,7 +97,7 @@ def gather(work: Workplace, marks: Marks | None = None) -> Opinions:
         except MrClassicError as error:  # thin evidence, or a taste that is damaged: no reason to practise nothing
             lacking[TASTE] = str(error)
     return Opinions(
-        Marks(last, named, taste),
+        Marks(last.pick, last.vote, named, taste),
         tuple(learned),
         tuple(held),
         () if isinstance(talks, str) else tuple(talks),

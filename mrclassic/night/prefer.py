@@ -1,5 +1,5 @@
-"""`train dpo` in a home: learn from picks which of two replies to prefer, measure that on picks that were held out, and
-use the result if more of those are preferred now and nothing was forgotten."""
+"""`train dpo` in a home: learn from picks, and from votes between checkpoints, which of two replies to prefer, measure
+that on those that were held out, and use the result if more of them are preferred now and nothing was forgotten."""
 
 from __future__ import annotations
 
@@ -26,11 +26,13 @@ _FOLD = 0  # that is held out: a fifth of the prompts, the same ones always
 
 @dataclass(frozen=True)
 class Order:
-    """What a run was given, so that it can be resumed as it was begun; `last` is the newest of its picks."""
+    """What a run was given, so that it can be resumed as it was begun; `last` is the newest of its picks, `vote` of its
+    votes."""
 
     dpo: dpo.Settings = field(default_factory=dpo.Settings)
     steps: int | None = None
     last: int = 0
+    vote: int = 0
     fit: Fit = WHOLE
 
 
@@ -68,22 +70,23 @@ def train(
     watch: Watch | None = None,
     planned: Callable[[int, int], None] = lambda total, done: None,
 ) -> Preferred:
-    """Train on the picks of this home from the checkpoint in use (or `origin`)."""
+    """Train on the picks and votes of this home from the checkpoint in use (or `origin`)."""
     begun = time.monotonic()
-    every = tasting.choices(work.store)
-    order = Order(settings, steps, max((each.pick or 0 for each in every), default=0), work.fit)
+    until = tasting.newest_of(tasting.said(work.store))
+    order = Order(settings, steps, until.pick, until.vote, work.fit)
     if resume is not None:
         former = work.resumable(resume, "dpo")
         resume, origin = former.id, former.parent_checkpoint
         told = former.settings
-        order = Order(dpo.Settings(**told["dpo"]), told["steps"], told["last"], Fit.of(told.get("fit", {})))
+        fit = Fit.of(told.get("fit", {}))
+        order = Order(dpo.Settings(**told["dpo"]), told["steps"], told["last"], told.get("vote", 0), fit)
     own = order.dpo
-    every = [each for each in every if (each.pick or 0) <= order.last]
+    every = tasting.said(work.store, tasting.Until(order.last, order.vote))
     learned, held = parted(every)
     if not held:
         raise Refused(
-            f"None of your {len(every)} picks is held out, so nothing could be measured (a fifth of the questions "
-            "is, by chance); pick on."
+            f"None of your {len(every)} picks and votes is held out, so nothing could be measured (a fifth of the "
+            "questions is, by chance); pick on."
         )
     if (wanted := plan(work, order, origin)) is not None:
         wanted.table.check()

@@ -46,7 +46,7 @@ def learn(
     """Learn the taste behind picks and votes on the features of the checkpoint in use (or `origin`); the same of them,
     the same seed and checkpoint give the same again. Refused where there are too few."""
     begun = time.monotonic()
-    choices = [*tasting.choices(work.store), *tasting.voted(work.store)]
+    choices = tasting.said(work.store)
     settings = Settings(form, seed)
     if len(choices) < reward_model.FEWEST:
         raise Refused(

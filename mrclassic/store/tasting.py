@@ -36,11 +36,11 @@ def choices(store: Store) -> list[Choice]:
     return [made for made in found if made is not None]
 
 
-def voted(store: Store) -> list[Choice]:
-    """What votes between two checkpoints say about taste, oldest first. They are numbered downwards from -1, so that no
-    vote is taken for a pick."""
+def voted(store: Store, last: int | None = None) -> list[Choice]:
+    """What votes between two checkpoints say about taste, oldest first; as it stood after the vote `last`, if one is
+    given. They are numbered downwards from -1, so that no vote is taken for a pick."""
     found = []
-    for vote in store.votes.decided():
+    for vote in store.votes.decided(last):
         better, worse = vote.first_text, vote.second_text
         if vote.choice == "second":
             better, worse = worse, better
@@ -48,6 +48,27 @@ def voted(store: Store) -> list[Choice]:
         if made is not None:
             found.append(made)
     return found
+
+
+@dataclass(frozen=True)
+class Until:
+    """The newest pick and the newest vote that count; 0: none does."""
+
+    pick: int = 0
+    vote: int = 0
+
+
+def said(store: Store, until: Until | None = None) -> list[Choice]:
+    """Picks and votes, those up to `until` if that is given."""
+    if until is None:
+        return [*choices(store), *voted(store)]
+    return [*(each for each in choices(store) if (each.pick or 0) <= until.pick), *voted(store, until.vote)]
+
+
+def newest_of(every: Collection[Choice]) -> Until:
+    """The newest of each kind among choices."""
+    numbers = [each.pick or 0 for each in every]
+    return Until(max([0, *numbers]), -min([0, *numbers]))
 
 
 @dataclass(frozen=True)

@@ -67,12 +67,12 @@ class Votes:
         )
         return [Vote(**{**dict(row), "blind": bool(row["blind"])}) for row in self._db.rows(sql, (limit,))]
 
-    def decided(self) -> list[Vote]:
-        """Those that found one better, oldest first; of several between the same two answers the last."""
-        last = {
-            (vote.prompt, frozenset((vote.first_text, vote.second_text))): vote for vote in reversed(self.newest(-1))
-        }
-        return sorted((vote for vote in last.values() if vote.choice in _BETTER), key=lambda vote: vote.id)
+    def decided(self, last: int | None = None) -> list[Vote]:
+        """Those that found one better, oldest first; of several between the same two answers the last. As it stood
+        after the vote `last`, if one is given."""
+        then = [vote for vote in reversed(self.newest(-1)) if last is None or vote.id <= last]
+        last_of = {(vote.prompt, frozenset((vote.first_text, vote.second_text))): vote for vote in then}
+        return sorted((vote for vote in last_of.values() if vote.choice in _BETTER), key=lambda vote: vote.id)
 
     def tally(self, checkpoint: str, other: str) -> Tally:
         """How `checkpoint` fares against `other`, wherever each of them stood."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import choosers
 import nights
@@ -40,10 +41,12 @@ def test_it_is_judged_by_picks_it_did_not_learn_from_and_cut_off_it_comes_to_the
     home = nights.hatch(tmp_path / "home")
     picks = choosers.choices(60)
     choosers.pick_all(home, picks)
+    vote(home, *(f"Which is better, {at}?" for at in range(10)))
     whole = Home(shutil.copytree(home.root, tmp_path / "whole"))
     straight = train(whole, steps=8)
-    held = sum(each.fold == 0 for each in picks)
-    assert (straight.held_out, straight.picks, straight.pairs) == (held, 60 - held, 4 * (60 - held))
+    held, compared = sum(each.fold == 0 for each in picks), 3  # a fifth, by chance
+    assert (straight.held_out, straight.picks) == (held + compared, 70 - held - compared)
+    assert straight.pairs == 4 * (60 - held) + 10 - compared, "a vote is a pair"
     assert straight.margin > 0
     assert set(straight.before) == set(straight.after) > {HELD_OUT}
     assert straight.promoted == (straight.checkpoint == in_use(whole))
@@ -56,10 +59,17 @@ def test_it_is_judged_by_picks_it_did_not_learn_from_and_cut_off_it_comes_to_the
 
     with pytest.raises(KeyboardInterrupt):
         train(home, interrupt, steps=8)
-    choosers.pick_all(home, choosers.choices(3, seed=8))  # what was picked since is for the next run
+    choosers.pick_all(home, choosers.choices(3, seed=8))  # what was said since is for the next run
+    vote(home, "Which is better, 1?", "And which of these?", choice="second")
     resumed = train(home, resume=0)
     assert resumed.model_sha256 == straight.model_sha256
     assert (resumed.before[HELD_OUT], resumed.after[HELD_OUT]) == (straight.before[HELD_OUT], straight.after[HELD_OUT])
+
+
+def vote(home: Home, *prompts: str, choice: Literal["first", "second"] = "first") -> None:
+    with Store.open(home) as store:
+        for prompt in prompts:
+            store.votes.add(prompt, "one", "other", "In short, dull.", "At length, dull.", choice, blind=True)
 
 
 def in_use(home: Home) -> str:
