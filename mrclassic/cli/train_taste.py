@@ -96,8 +96,8 @@ def dpo(
     plan: fitting.Plan = False,
     json: common.JsonFlag = False,
 ) -> None:
-    """Learn from your picks and votes which replies to prefer; use the result if more of those held out are preferred and
-    nothing was forgotten.
+    """Learn from your picks and votes which replies to prefer; use the result if more of those held out are preferred
+    and nothing was forgotten.
 
     Example: mrclassic train dpo --loss ipo
     """
