@@ -41,7 +41,7 @@ sys.stderr.write(chr(10) + " ".join({{name.partition(".")[0] for name in sys.mod
 def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
     packages = loaded(HELP, tmp_path)
     assert "typer" in packages
-    assert not packages & (COMPUTING | SERVING | {"textual", "pydantic", "sqlite_utils", "sqlite3", "httpx"})
+    assert not packages & (COMPUTING | SERVING | {"textual", "pydantic", "sqlite_utils", "sqlite3", "httpx", "asyncio"})
 
 
 def test_the_app_loads_without_what_computes(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -31,6 +30,8 @@ def ask(
 
     Example: mrclassic ask "What is your name?" -n 3
     """
+    import asyncio
+
     from mrclassic.cli import asking
 
     words = asking.read_text(text, "The question")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +12,8 @@ from mrclassic.cli import common
 from mrclassic.errors import MrClassicError
 
 if TYPE_CHECKING:
+    import asyncio
+
     from mrclassic.cli.asking import Asked
     from mrclassic.mind.client import MindClient
     from mrclassic.store import Pick, Store
@@ -37,6 +38,8 @@ def chat(
 
         open_app(ctx)
         return
+    import asyncio
+
     from mrclassic.cli import asking
 
     current = common.session(ctx)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -50,6 +49,8 @@ def try_(
         if said == "-" and case is None:
             said = common.stdin().read()
         if said is None:
+            import asyncio
+
             said, checkpoint = asyncio.run(_asked(ctx, session, item, given["seed"]))
         from mrclassic.rewards.account import account
 

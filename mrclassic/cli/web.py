@@ -5,7 +5,6 @@ Every tab is an app, a process of its own, on the same home. Who may come in, `d
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import secrets
@@ -69,6 +68,8 @@ def web(
     server = _library()
     token = secrets.token_urlsafe(24) if token_file is None else _secret(token_file)
     session = common.session(ctx)
+    import asyncio
+
     from mrclassic.cli.open import make_ready
 
     with listen(port, str(address)) as listener:  # before a hatching that takes minutes
@@ -92,6 +93,8 @@ def web(
 
 async def _serve(server: Server, door: Door, listener: socket.socket, ready: Callable[[], None]) -> None:
     """Serve until a signal ends it. (textual-serve's own loop waits a minute for open tabs.)"""
+    import asyncio
+
     from aiohttp import web as http
 
     tabs: set[asyncio.Task[object]] = set()
