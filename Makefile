@@ -5,6 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
+# Every process of the tests would compile what it imports, and pytest rewrite every file of tests.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DELETE_ON_ERROR:
 .PHONY: run test screenshots wheel clean
 
@@ -42,6 +45,7 @@ $(VENV)/installed: pyproject.toml | $(BIN)/pip
 	$(PIP) install --quiet --editable .
 	@touch $@
 
+# Compiling the libraries' 17,000 files takes a minute; what is imported of them is compiled then.
 $(VENV)/installed-for-tests: pyproject.toml | $(BIN)/pip
-	$(PIP) install --quiet --editable '.[test]'
+	$(PIP) install --quiet --no-compile --editable '.[test]'
 	@touch $(VENV)/installed $@

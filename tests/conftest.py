@@ -50,6 +50,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
     return _OneByOne(config, log)
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Those that run alone are few: no other file is imported for them."""
+    if config.getoption("markexpr") != "alone" or collection_path.suffix != ".py":
+        return None
+    return None if ".alone" in collection_path.read_text(encoding="utf-8") else True
+
+
 _LATER = 0.6  # of the other tests, by number, come before those that need the hatched model
 
 
