@@ -70,6 +70,23 @@ def test_buckets_cover_every_row_once_within_the_budget(rows: list[Row], budget:
         assert len(group) == 1 or ids.numel() <= budget  # padding rows count
 
 
+@given(sizes=st.lists(st.integers(2, 130), min_size=1, max_size=9), budget=st.sampled_from([16, 300, 2048, 8192]))
+def test_no_other_cut_costs_less(sizes: list[int], budget: int) -> None:
+    def cost(groups: list[list[int]]) -> float:
+        """Padded tokens, and what the passes cost; infinite where a rectangle is too large or padded to no purpose."""
+        shapes = [(1 << (len(each) - 1).bit_length(), -(-(each[0] - 1) // 16) * 16, len(each)) for each in groups]
+        fits = all(high * wide <= budget or high == 1 for high, wide, _ in shapes)
+        padded = any(high != count for high, _, count in shapes[:-1])
+        return sum(high * wide + budget // 32 for high, wide, _ in shapes) if fits and not padded else math.inf
+
+    ordered = sorted(sizes, reverse=True)
+    cuts = itertools.chain.from_iterable(itertools.combinations(range(1, len(sizes)), n) for n in range(len(sizes)))
+    ways = ([ordered[a:b] for a, b in itertools.pairwise((0, *cut, len(sizes)))] for cut in cuts)
+    found = [[sizes[place] for place in group] for group in buckets([Row((5,) * size, 1) for size in sizes], budget)]
+    assert sorted(itertools.chain.from_iterable(found), reverse=True) == ordered
+    assert cost(found) == min(map(cost, ways))
+
+
 @settings(max_examples=200, deadline=None)
 @given(rows=ROWS)
 def test_a_batch_holds_every_target_with_what_stands_before_it(rows: list[Row]) -> None:
