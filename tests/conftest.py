@@ -57,20 +57,20 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return None if ".alone" in collection_path.read_text(encoding="utf-8") else True
 
 
-_LATER = 0.6  # of the other tests, by number, come before those that need the hatched model
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Side by side: the hatching begins at once, what needs its model comes once that is there, the rest fills up."""
+    """Side by side: the hatching begins at once, beside it the files that hold slow tests, then what needs its model.
+    The quick ones come last, so that all processes end together."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
         return
-    needs = [set(getattr(item, "fixturenames", ())) for item in items]
-    first = [item for item, names in zip(items, needs, strict=True) if "hatched" in names and "nest" not in names]
-    later = [item for item, names in zip(items, needs, strict=True) if "nest" in names]
-    placed = {*first, *later}
-    others = [item for item in items if item not in placed]
-    turn = int(len(others) * _LATER)
-    items[:] = [*first, *others[:turn], *later, *others[turn:]]
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+
+    def turn(item: pytest.Item) -> int:
+        needs = set(getattr(item, "fixturenames", ()))
+        if "hatched" in needs:
+            return 2 if "nest" in needs else 0
+        return 1 if item.path in slow else 3
+
+    items.sort(key=turn)
 
 
 @pytest.fixture
