@@ -15,6 +15,7 @@ import fcntl
 import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -131,6 +132,20 @@ def shared(home: Home, device: str) -> Iterator[None]:
         yield
     finally:
         lease.release()
+
+
+def ahead(home: Home, wanted: str) -> Lease | None:
+    """The device that `wanted` (of the settings) stands for, where a night has it; None where none has, or where only
+    torch could tell whether "auto" is that device. It takes seconds to load, and the night has to go in two."""
+    names = [wanted]
+    if wanted == "auto":
+        gpu = sys.platform == "darwin" or any(Path(path).exists() for path in _GPUS)
+        names = ["cuda:0", "mps"] if gpu else ["cpu"]
+    found = (Lease(home, name) for name in names)
+    return next((lease for lease in found if _locked(lease.path, fcntl.LOCK_SH)), None)
+
+
+_GPUS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # of NVIDIA's driver, AMD's, and Windows' subsystem
 
 
 def night(home: Home) -> Holder | None:

@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from multiprocessing import forkserver
 from pathlib import Path
@@ -39,10 +39,16 @@ def _ready() -> None:
 
 
 def command(
-    *words: str, given: str = "", folder: Path | None = None, timeout: float = 900, **environment: str
+    *words: str,
+    given: str = "",
+    folder: Path | None = None,
+    timeout: float = 900,
+    first: Callable[[], None] | None = None,
+    **environment: str,
 ) -> subprocess.CompletedProcess[str]:
     """Run `mrclassic` with `words` in `folder`, where it reads `given`. What the shell of the tests says to the program
-    has no say; `environment` has, but for what libraries read as they are imported."""
+    has no say; `environment` has, but for what libraries read as they are imported. `first` is done in the process
+    before."""
     _ready()
     environment = {key: value for key, value in os.environ.items() if not key.startswith("MRCLASSIC_")} | environment
     with tempfile.TemporaryDirectory() as streams:
@@ -50,7 +56,7 @@ def command(
         files[0].write_text(given, encoding="utf-8")
         for file in files[1:]:
             file.touch()
-        process = _FORKS.Process(target=_live, args=(words, environment, folder or Path.cwd(), files))
+        process = _FORKS.Process(target=_live, args=(words, environment, folder or Path.cwd(), files, first))
         process.start()
         process.join(timeout)
         if process.exitcode is None:
@@ -61,7 +67,13 @@ def command(
         return subprocess.CompletedProcess(words, process.exitcode, printed, told)
 
 
-def _live(words: tuple[str, ...], environment: Mapping[str, str], folder: Path, files: list[Path]) -> None:
+def _live(
+    words: tuple[str, ...],
+    environment: Mapping[str, str],
+    folder: Path,
+    files: list[Path],
+    first: Callable[[], None] | None,
+) -> None:
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
@@ -73,15 +85,19 @@ def _live(words: tuple[str, ...], environment: Mapping[str, str], folder: Path, 
     sys.argv = ["mrclassic", *words]
     from mrclassic.cli import main
 
+    if first is not None:
+        first()
     try:
         main()
     finally:
         atexit._run_exitfuncs()  # a fork ends without
 
 
-def mrclassic(home: Path, *words: str, timeout: float = 900) -> tuple[int, Any, str]:
+def mrclassic(
+    home: Path, *words: str, timeout: float = 900, first: Callable[[], None] | None = None
+) -> tuple[int, Any, str]:
     """Run the command line on `home`; its exit code, what it printed (parsed where it is JSON), its narration."""
-    done = command("--home", str(home), *words, timeout=timeout)
+    done = command("--home", str(home), *words, timeout=timeout, first=first)
     try:
         return done.returncode, json.loads(done.stdout), done.stderr
     except ValueError:

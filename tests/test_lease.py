@@ -73,6 +73,24 @@ def test_who_waits_is_seen(home: Home) -> None:
     assert not mind.wanted
 
 
+def test_the_device_of_a_night_is_told_before_torch_is_there(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert lease.ahead(home, "auto") is None
+    monkeypatch.setattr(lease, "_GPUS", (str(home.root),))
+    on_cpu, on_gpu = Lease(home, "cpu"), Lease(home, "cuda")
+    assert on_cpu.own("night")
+    assert lease.ahead(home, "cuda") is None
+    assert lease.ahead(home, "auto") is None  # it may be the other
+    assert on_gpu.own("night")
+    for wanted, found in (("auto", on_gpu), ("cuda:0", on_gpu), ("cpu", on_cpu)):
+        early = lease.ahead(home, wanted)
+        assert early is not None
+        assert early.path == found.path
+    monkeypatch.setattr(lease, "_GPUS", ())
+    monkeypatch.setattr(lease.sys, "platform", "linux")
+    on_gpu.release()
+    assert lease.ahead(home, "auto") is not None
+
+
 def test_one_that_was_killed_holds_nothing(home: Home) -> None:
     process = night_on_the_cpu(home, "deaf")
     process.kill()

@@ -35,6 +35,7 @@ from mrclassic.cli import (
     web,
 )
 from mrclassic.computing import prepare
+from mrclassic.errors import MrClassicError, NoMemory, out_of_memory
 
 _INTERRUPTED = 130
 _SAVED = "mrclassic: interrupted; what was finished is saved."
@@ -106,8 +107,6 @@ _register()
 
 def main() -> None:
     """Run the command line; turn what went wrong into one sentence and an exit code."""
-    from mrclassic.errors import MrClassicError
-
     prepare()
     code = 0
     # A stream that the caller has closed is None; what would go there goes nowhere.
@@ -134,13 +133,17 @@ def main() -> None:
         where = f" ({error.filename})" if error.filename else ""
         common.say(f"mrclassic: {error.strerror or error}{where}.")
         code = 1
-    except Exception as error:  # noqa: BLE001 - only to give click's own usage errors their form; others are raised again
-        code = _usage(error)
+    except Exception as error:  # noqa: BLE001 - only to give click's errors and those of memory their form
+        code = _other(error)
     sys.exit(code)
 
 
-def _usage(error: Exception) -> int:
-    """Show click's usage errors as it would itself; anything else is a defect and is raised."""
+def _other(error: Exception) -> int:
+    """Show click's usage errors as it would itself, and say where memory ran out; anything else is a defect and is
+    raised."""
+    if out_of_memory(error):
+        common.say(f"mrclassic: {NoMemory()}")
+        return NoMemory.exit_code
     show = getattr(error, "show", None)
     if show is None:
         if type(error).__name__ == "Abort":

@@ -17,13 +17,15 @@ class Bar:
     counted may be bytes: then `stage` begins a file's journey, and `moved` goes on with it."""
 
     def __init__(self, title: str, *, of_bytes: bool = False) -> None:
+        console = Console(stderr=True)
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=32),
             DownloadColumn() if of_bytes else MofNCompleteColumn(),
             TextColumn("{task.fields[numbers]}"),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=console,
+            auto_refresh=console.is_terminal,  # by a thread, whose stack is megabytes: a file needs none
         )
         self._task = self._progress.add_task(title, total=None, numbers="")
 

@@ -10,6 +10,7 @@ import os
 import sys
 from pathlib import Path
 
+from mrclassic import lease
 from mrclassic.computing import prepare
 from mrclassic.errors import MrClassicError
 from mrclassic.home import Home
@@ -48,9 +49,13 @@ def _run(home: Home, device: str | None) -> None:
             raise MrClassicError(NOTHING_HATCHED)
     with process.hold(home) as ours:
         if ours:
+            # Before torch, which takes seconds to load: a night goes while that loads, not after it.
+            early = lease.ahead(home, settings.device)
+            if early is not None:
+                early.demand()
             from mrclassic.mind.running import serve
 
-            serve(home, settings)
+            serve(home, settings, early=early)
             # Taking torch apart would hold the memory, and the lock, for seconds; nothing is left to be saved.
             sys.stderr.flush()
             os._exit(0)

@@ -14,6 +14,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from mrclassic.home import Home
+from mrclassic.lease import Lease
 from mrclassic.mind.desk import Desk
 from mrclassic.mind.driver import Driver
 from mrclassic.mind.parameters import Defaults
@@ -36,22 +37,26 @@ class Port:
     """Called once requests are answered."""
 
 
-def serve(home: Home, settings: Settings, port: Port | None = None) -> None:
+def serve(home: Home, settings: Settings, port: Port | None = None, early: Lease | None = None) -> None:
     """Load the model and answer until idle for too long (never, with a port) or told to leave; call it under
     `process.hold`.
 
     A night that waits for the device has it after `night.idle_minutes` without a request: the process leaves, or, with
-    a port, lets its weights go until somebody asks."""
+    a port, lets its weights go until somebody asks. `early` is the device, where it was taken before: it is let go once
+    the weights hold it."""
     try:
-        asyncio.run(_serve(home, settings, port))
+        asyncio.run(_serve(home, settings, port, early))
     finally:
         home.socket.unlink(missing_ok=True)
 
 
-async def _serve(home: Home, settings: Settings, port: Port | None) -> None:
+async def _serve(home: Home, settings: Settings, port: Port | None, early: Lease | None) -> None:
     def make_desk() -> Desk:
         set_threads(settings.threads)  # in the thread that computes: part of this is a setting of the thread
-        return Desk(home, settings)
+        desk = Desk(home, settings)
+        if early is not None:
+            early.release()
+        return desk
 
     driver = Driver(make_desk)
     await driver.start()

@@ -220,7 +220,7 @@ class Night:
                 found = stages.carry(self.means, each, night, folder, training, told)
         except (Unwritable, StoreError):  # the others would be lost like this one; with room again it goes on
             raise
-        except (MrClassicError, RuntimeError) as error:  # out of memory is a RuntimeError
+        except (MrClassicError, RuntimeError) as error:
             # What the earlier stages trained is not lost with this one.
             self.work.say(f"The stage {each.name} failed: {error}")
             return StageReport(each.name, "failed", 0.0, alarms=(str(error),))

@@ -17,13 +17,14 @@ from pathlib import Path
 from mrclassic import failpoints, heartbeat
 from mrclassic.errors import MrClassicError, Unwritable, UsageError
 from mrclassic.mind.teacher import Answer, Teacher
-from mrclassic.model.engine import Engine, Request
+from mrclassic.model.engine import Request
 from mrclassic.model.policy import WARMTH, Policy
 from mrclassic.tasks import rows
 from mrclassic.tasks.arms import Arms
 from mrclassic.tasks.base import BadRow, Item, keyed
 from mrclassic.training.distill import Trace
 from mrclassic.training.journal import digest
+from mrclassic.training.room import generate
 from mrclassic.training.rows import row
 from mrclassic.training.suites import room
 
@@ -252,8 +253,7 @@ def from_policy(policy: Policy, items: Sequence[Item], seed: int, passed: Passed
             )
             for place, item in enumerate(part)
         ]  # fmt: skip
-        drawn = Engine(policy).generate(requests)
-        ended = [each[0] for each in drawn]
+        ended = [each[0] for each in generate(policy, requests)]
         pairs += [
             (item, policy.tokenizer.decode(each.tokens))
             for item, each in zip(part, ended, strict=True)

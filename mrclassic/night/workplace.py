@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from mrclassic import book, failpoints, files, heartbeat
-from mrclassic.errors import MrClassicError, Refused, Unwritable, UsageError
+from mrclassic.errors import MrClassicError, NoMemory, Refused, Unwritable, UsageError, out_of_memory
 from mrclassic.home import Home
 from mrclassic.lease import holder, shared
 from mrclassic.mind.sockets import connect
@@ -314,14 +314,19 @@ class Workplace(Practised):
                 self.store.runs.resume(run)
             try:
                 yield run
-            except BaseException as error:
-                # With room on the disk again it goes on as if nothing had been; what failed by itself would fail again.
+            except BaseException as raised:
+                error = NoMemory() if out_of_memory(raised) else raised
+                # With room again, on the disk or in memory, it goes on as if nothing had been; what failed by itself
+                # would fail again. A night has other stages, which may need less memory.
                 cut = isinstance(error, KeyboardInterrupt | Unwritable | StoreError | OSError)
+                cut = cut or (isinstance(error, NoMemory) and night is None)
                 status = "interrupted" if cut else "failed"
                 self.store.runs.finish(run, status, facts={"error": str(error)})
                 if night is None and status == "interrupted" and kind not in _ANEW:
                     again = "The same command" if kind == "hatch" else f"`mrclassic {_verb(kind)} --resume {run}`"
                     self.say(f"{again} goes on from here.")
+                if error is not raised:
+                    raise error from raised
                 raise
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mrclassic.model.engine import Completion, Engine, Request
+from mrclassic.model.engine import Completion, Request
 from mrclassic.model.policy import Policy
 from mrclassic.tasks.arms import Arms
 from mrclassic.tasks.base import Domain, Item, Refusal, keyed
+from mrclassic.training.room import generate
 from mrclassic.training.rows import Row
 from mrclassic.training.skills import questioner
 from mrclassic.training.suites import room
@@ -34,7 +35,7 @@ def memories(policy: Policy, seed: int, arms: Arms) -> list[Row]:
     asked = [pair for of in items.values() for pair in _answerable(policy, of)]
     domains = [domain for domain in arms.domains if any(arm in items for arm in arms.of(domain))]
     questions = [_asking(policy, domain, items, arms, seed) for domain in domains]
-    drawn = Engine(policy).generate([*(request for _, request in asked), *questions])
+    drawn = generate(policy, [*(request for _, request in asked), *questions])
     answers = [(item, request, group[0]) for (item, request), group in zip(asked, drawn, strict=False)]
     written = zip(domains, questions, drawn[len(asked) :], strict=True)
     return [*_right(policy, arms, answers), *(row for each in written for row in _readable(policy, *each))]

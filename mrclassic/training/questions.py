@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from mrclassic.errors import MrClassicError
-from mrclassic.model.engine import Completion, Engine, Request
+from mrclassic.model.engine import Completion, Request
 from mrclassic.model.policy import Policy
 from mrclassic.model.tokenizer import Tokenizer
 from mrclassic.tasks.arms import Arms
@@ -22,6 +22,7 @@ from mrclassic.tasks.base import Domain, Item, Refusal, keyed
 from mrclassic.training import grpo
 from mrclassic.training import policy_gradient as pg
 from mrclassic.training.report import StepReport
+from mrclassic.training.room import generate
 from mrclassic.training.rows import Row, row
 from mrclassic.training.skills import questioner
 from mrclassic.training.state import State
@@ -206,7 +207,7 @@ def _right(state: State, arms: Arms, domain: Domain, how: Warming) -> float:
         Request(tuple(prompt[-(policy.shape.context // 2) :]), max_new=how.answer_max_new, temperature=0.0)
         for prompt in prompts
     ]
-    replies = [policy.tokenizer.decode(done[0].tokens) for done in Engine(policy, PROBES).generate(requests)]
+    replies = [policy.tokenizer.decode(done[0].tokens) for done in generate(policy, requests, PROBES)]
     return sum(judged.right for judged in arms.check_all(items, replies)) / PROBES
 
 

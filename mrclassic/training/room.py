@@ -5,24 +5,17 @@ How much fits a training is kept with the state and in the journal, because sums
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, TypeVar
 
-import torch
-
+from mrclassic.errors import out_of_memory
+from mrclassic.model.engine import Completion, Engine, Request
+from mrclassic.model.policy import Policy
 from mrclassic.training.state import State
 
 Result = TypeVar("Result")
 Measure = Literal["token_budget", "slots"]  # of the trainee: tokens of a microbatch, rows of a rollout
 SMALLEST: dict[Measure, int] = {"token_budget": 256, "slots": 8}
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether `error` says so: CUDA has a class for it, the CPU's allocator only words."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    words = ("DefaultCPUAllocator", "not enough memory", "std::bad_alloc")
-    return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
 
 
 def halving(size: int, least: int, work: Callable[[int], Result]) -> Result:
@@ -35,6 +28,11 @@ def halving(size: int, least: int, work: Callable[[int], Result]) -> Result:
             if not out_of_memory(error) or size // 2 < least:
                 raise
         size //= 2  # outside the handler: see below
+
+
+def generate(policy: Policy, requests: Sequence[Request], slots: int = 256) -> list[list[Completion]]:
+    """What `policy` says to `requests`, `slots` replies at a time or fewer."""
+    return halving(slots, SMALLEST["slots"], lambda most: Engine(policy, most).generate(requests))
 
 
 def within(state: State, measure: Measure, work: Callable[[], Result]) -> tuple[Result, int]:

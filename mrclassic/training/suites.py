@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import blake2b
 from typing import Literal
 
 from mrclassic.book import Entry
-from mrclassic.model.engine import Completion, Engine, Request
+from mrclassic.model.engine import Completion, Request
 from mrclassic.model.policy import Policy
 from mrclassic.model.tokenizer import Message, Tokenizer
 from mrclassic.tasks.arms import Arms
 from mrclassic.tasks.base import Item, keyed
 from mrclassic.training import dialogues, reading
 from mrclassic.training.policy_gradient import Sampling
-from mrclassic.training.room import halving
+from mrclassic.training.room import SMALLEST, generate, halving
 
 RECALL, PHRASINGS, TALK = "book_recall", "held_out_phrasings", "recall_in_talk"
-_FEWEST_SLOTS = 8  # replies at a time, where memory is short
 REPLY_ROOM = 64  # tokens, at least; a worked sum of three digits takes 45
 
 How = Literal["said", "read", "preferred", "played"]
@@ -118,8 +118,7 @@ def measure(policy: Policy, suites: Sequence[Suite], slots: int = 256) -> dict[s
         return results
     tokenizer = policy.tokenizer
     requests = [request for suite in asked for request in _requests(suite, tokenizer, policy.shape.context)]
-    drawn = halving(slots, _FEWEST_SLOTS, lambda most: Engine(policy, most).generate(requests))
-    rows = [group[0] for group in drawn]
+    rows = [group[0] for group in generate(policy, requests, slots)]
     at = 0
     for suite in asked:
         here = rows[at : at + len(suite.probes)]
@@ -144,7 +143,8 @@ def _played(policy: Policy, suite: Suite, slots: int) -> SuiteResult:
     assert suite.arms is not None
     items = [probe.item for probe in suite.probes if probe.item is not None]
     how = Sampling(turn_room(policy.tokenizer, items), temperature=0.0)
-    played = dialogues.play(policy, items, suite.arms, how, seed=0, slots=slots)
+    play = partial(dialogues.play, policy, items, suite.arms, how, seed=0)
+    played = halving(slots, SMALLEST["slots"], lambda most: play(slots=most))
     replies = tuple("\n".join(turn.text for turn in each.turns) for each in played)
     return SuiteResult(suite.name, tuple(float(each.won) for each in played), replies)
 
