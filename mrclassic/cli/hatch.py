@@ -16,7 +16,8 @@ def hatch(
     ctx: typer.Context,
     size: Annotated[str, typer.Option(help="tiny (1M), small (10M) or classic (49M).")] = "tiny",
     minutes: Annotated[
-        float | None, typer.Option(min=0.05, help="Train about this long; default: what the size needs.")
+        float | None,
+        typer.Option(min=0.05, max=common.LONGEST, help="Train about this long; default: what the size needs."),
     ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Exactly so many updates.")] = None,
     seed: Annotated[

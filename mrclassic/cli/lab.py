@@ -32,7 +32,9 @@ def list_(json_: common.JsonFlag = False) -> None:
 def run(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(help="Of the experiment; `mrclassic lab list` shows them.")],
-    minutes: Annotated[float | None, typer.Option(min=0.01, help="Of each arm (default: see the list).")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.01, max=common.LONGEST, help="Of each arm (default: see the list).")
+    ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Instead: updates of each arm.")] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="How often each arm is run (default: see the list).")] = None,
     level: Annotated[

@@ -32,7 +32,8 @@ def night(
         bool, typer.Option("--resume", help="Go on with the last night where it was cut short, if it was.")
     ] = False,
     minutes: Annotated[
-        float | None, typer.Option(min=0.2, help="The whole night's budget (default: the settings).")
+        float | None,
+        typer.Option(min=0.2, max=common.LONGEST, help="The whole night's budget (default: the settings)."),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Default: the number of the night.")] = None,
     learning_rate: Annotated[

@@ -39,7 +39,8 @@ def base(
     size: Annotated[str | None, typer.Option(help="Of a new model: tiny (1M), small (10M) or classic (49M).")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Number of updates.")] = None,
     minutes: Annotated[
-        float | None, typer.Option(min=0.05, help="About this long; turned into updates once, at the start.")
+        float | None,
+        typer.Option(min=0.05, max=common.LONGEST, help="About this long; turned into updates once, at the start."),
     ] = None,
     epochs: Annotated[float | None, typer.Option(min=0.001, help="Passes over the corpus (default: 1).")] = None,
     optimizer: Annotated[

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 From = Annotated[str | None, typer.Option("--from", help="Checkpoint to begin from (default: the one in use).")]
 Steps = Annotated[int | None, typer.Option(min=1, help="Number of updates.")]
 Minutes = Annotated[
-    float | None, typer.Option(min=0.05, help="About this long; turned into updates once, at the start.")
+    float | None,
+    typer.Option(min=0.05, max=common.LONGEST, help="About this long; turned into updates once, at the start."),
 ]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same run.")]
 Rate = Annotated[float | None, typer.Option(min=0.0, help="Learning rate (default: the settings).")]

@@ -23,7 +23,7 @@ from mrclassic.daemon.status import Job, State, Status, last_words, sentence, wr
 from mrclassic.daemon.systemd import Manager
 from mrclassic.errors import MrClassicError
 from mrclassic.home import Home
-from mrclassic.settings import SHORTEST, Settings
+from mrclassic.settings import LONGEST, SHORTEST, Settings
 from mrclassic.store import Request, Store
 
 _STOP, _DUE, _LATE = b"s", b"d", b"l"
@@ -198,7 +198,7 @@ class _Service:
         if age > timedelta(hours=self._settings.night.misfire_hours):
             return {"started": False, "error": "The request was too old when the service read it."}
         minutes = request.payload.get("minutes", self._settings.night.minutes)
-        if isinstance(minutes, bool) or not isinstance(minutes, int | float) or not SHORTEST <= minutes < 10_000:
+        if isinstance(minutes, bool) or not isinstance(minutes, int | float) or not SHORTEST <= minutes <= LONGEST:
             return {"started": False, "error": f"{minutes!r} is no number of minutes for a night."}
         # One that waits to go on is what the owner wants to go on now.
         problem = self._start(self._keeper.unfinished or self._job("a request", float(minutes)))

@@ -6,6 +6,7 @@ the environment, `{"night.minutes": 60}` from a flag. A wrong one names its plac
 
 from mrclassic.settings.loading import PREFIX, load
 from mrclassic.settings.sections import (
+    LONGEST,
     SHORTEST,
     Book,
     Chat,
@@ -23,6 +24,7 @@ from mrclassic.settings.sections import (
 from mrclassic.settings.writing import template, write_template
 
 __all__ = [
+    "LONGEST",
     "PREFIX",
     "SHORTEST",
     "Book",

@@ -11,6 +11,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 SHORTEST = 0.2
 """Minutes of the shortest night."""
+LONGEST = 10_000.0
+"""And of the longest: a week."""
 
 
 def _device(value: str) -> str:
@@ -109,12 +111,12 @@ class Night(_Section):
     days: Annotated[str, AfterValidator(_days)] = Field(
         default="mon-sun", description='Such as "mon-sun" or "mon,wed,fri".'
     )
-    minutes: float = Field(default=60.0, ge=SHORTEST, description="The budget of one night.")
+    minutes: float = Field(default=60.0, ge=SHORTEST, le=LONGEST, description="The budget of one night.")
     timezone: Annotated[str | None, AfterValidator(_timezone)] = Field(
         default=None, examples=["Europe/Berlin"], description='Such as "Europe/Berlin"; not set: that of the machine.'
     )
     misfire_hours: float = Field(
-        default=3.0, ge=0, description="A night missed or cut short still starts or goes on so late."
+        default=3.0, ge=0, le=168, description="A night missed or cut short still starts or goes on so late."
     )
     exceptions: Annotated[str, AfterValidator(_exceptions)] = Field(
         default="", description='Days with a start and minutes of their own: "sat,sun 02:00 240; wed 04:30 0".'

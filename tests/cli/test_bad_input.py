@@ -311,3 +311,14 @@ def test_help_says_whether_a_task_is_needed(home: Home, verb: str, said: str) ->
     if verb != "grpo":
         refused = command("--home", str(home.root), "train", verb)
         assert (refused.returncode, "such as --task" in refused.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("night", "--now"), ("hatch", "--again"), ("train", "grpo"), ("train", "base", "x.txt"), ("lab", "run", "gate")],
+)
+@pytest.mark.parametrize("minutes", ["inf", "nan", "1e9"])
+def test_no_training_is_endless(words: tuple[str, ...], minutes: str, tmp_path: Path) -> None:
+    done = command("--home", str(tmp_path), *words, "--minutes", minutes)
+    assert done.returncode == 2
+    assert "Invalid value for '--minutes'" in done.stderr

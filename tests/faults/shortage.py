@@ -1,4 +1,4 @@
-"""A process that the system gives too little memory."""
+"""A process that the system gives too little memory, or that is killed at a named place."""
 
 from __future__ import annotations
 
@@ -38,6 +38,16 @@ class Shortage:
         limit, most = resource.getrlimit(resource.RLIMIT_DATA)
         if limit == resource.RLIM_INFINITY and (not self.after or any(self.home.glob(self.after))):
             resource.setrlimit(resource.RLIMIT_DATA, (_held() + self.spare, most))
+
+
+@dataclass(frozen=True)
+class Killed:
+    """Done first in a process that is to be killed where it comes to the failpoint `at`."""
+
+    at: str
+
+    def __call__(self) -> None:
+        failpoints.watch(lambda name: os.kill(os.getpid(), signal.SIGKILL) if name == self.at else None)
 
 
 def _held() -> int:
