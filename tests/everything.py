@@ -10,6 +10,7 @@ from mrclassic.computing import prepare
 _PROGRAMS = ("__main__", "worker_main", "inside")
 
 prepare()
+importlib.import_module("torch._dynamo")  # an optimizer imports it as it is made, and that takes a second
 for _found in pkgutil.walk_packages(mrclassic.__path__, "mrclassic."):
     if not any(part in _PROGRAMS for part in _found.name.split(".")):
         importlib.import_module(_found.name)

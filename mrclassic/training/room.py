@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal, TypeVar
 
 from mrclassic.errors import out_of_memory
+from mrclassic.model.device import give_back
 from mrclassic.model.engine import Completion, Engine, Request
 from mrclassic.model.policy import Policy
 from mrclassic.training.state import State
@@ -28,6 +29,7 @@ def halving(size: int, least: int, work: Callable[[int], Result]) -> Result:
             if not out_of_memory(error) or size // 2 < least:
                 raise
         size //= 2  # outside the handler: see below
+        give_back()
 
 
 def generate(policy: Policy, requests: Sequence[Request], slots: int = 256) -> list[list[Completion]]:
@@ -62,5 +64,6 @@ def within(state: State, measure: Measure, work: Callable[[], Result]) -> tuple[
         trainee.discard()
         if state.other is not None:
             state.other.discard()
+        give_back()  # what is kept in pieces of the size that did not fit
         setattr(trainee, measure, size)
         state.journal.note(state.step, measure, "", size)

@@ -24,8 +24,6 @@ class Shortage:
     dies: str = ""
 
     def __call__(self) -> None:
-        import torch._dynamo  # noqa: F401 - a hundred megabytes that an optimizer imports: they are not what is to fail
-
         failpoints.watch(self._reached)
         self._limit()
 

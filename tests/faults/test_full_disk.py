@@ -59,7 +59,11 @@ def unharmed(home: Home, model: str = "mute-1") -> None:
         assert store.damage() == []
         assert [row.id for row in store.checkpoints.list()] == [model]
         night = store.nights.last()
-        assert night is None or night.status in ("failed", "interrupted", "running")  # that a disk is full may not fit on it
+        assert night is None or night.status in (
+            "failed",
+            "interrupted",
+            "running",
+        )  # that a disk is full may not fit on it
     assert [path.name for path in home.checkpoints.iterdir()] == [model]
 
 
