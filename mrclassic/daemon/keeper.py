@@ -42,6 +42,7 @@ class Keeper:
     ) -> None:
         self._home, self._store, self._command, self._notice, self._grace = home, store, command, notice, grace
         self._child: supervise.Child | None = None
+        self._children: set[int] = set()  # all that were started, by process
         self._ending: Literal["", "asked", "silent", "overdue", "given up"] = ""
         self._kill_at = self._again_at = float("inf")
         self._pulse: tuple[int, str] = (0, "")
@@ -65,6 +66,7 @@ class Keeper:
         resume = (supervise.RESUME,) if row is not None and row.status in _UNFINISHED else ()
         self._pulse, self._silence, self._worked = heartbeat.pulse(beat_file(self._home)), 0.0, 0.0
         self._child = child = supervise.start(self._home, (*self._command(job), *resume))
+        self._children.add(child.pid)
         self.running = Running(child.pid, child.started, str(child.log), job)
         self.unfinished = self.waiting = None
         sentence = f"The night goes on (process {child.pid})."
@@ -202,8 +204,11 @@ class Keeper:
         """The row of this night, closed if it was killed before it could do that; None if it has none (yet)."""
         try:
             last = self._store.nights.last()
-            # Its own row, not that of an earlier night in a shell.
+            # Its own row, not that of a night in a shell: an earlier one, or one that came first while this one waited.
             if last is None or datetime.fromisoformat(last.started) < datetime.fromisoformat(job.begun):
+                return None
+            process = last.plan.get("process")
+            if self._children and process is not None and process not in self._children:
                 return None
             if last.status in ("planned", "running") and not supervise.any_alive(self._home):
                 self._store.nights.finish(last.id, "interrupted", report_path=last.report, checkpoint=last.checkpoint)

@@ -6,6 +6,7 @@ it comes to is entered in one transaction, so that a kill leaves either the old 
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -179,6 +180,7 @@ class Night:
                 "plan": asdict(self.plan),
                 "settings": unfinished.settings_of(work.settings),
                 "circumstances": work.circumstances,
+                "process": os.getpid(),
             },
             # As it counts its minutes: what it can do was measured, and its pace, before there was anything to enter.
             self._started.isoformat(timespec="microseconds"),

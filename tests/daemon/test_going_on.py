@@ -177,3 +177,26 @@ def test_what_cannot_go_on_in_time_is_told(services: Services, home: Home) -> No
     services.start(night("work"), at=far())
     assert "not finished in its time; it does not go on" in services.status().notices[0]
     assert services.status().unfinished is None
+
+
+# A night that waits while one in a shell is held, and gives way before it could begin itself; then it is held.
+OVERTAKEN = """
+import json, os, sys
+from pathlib import Path
+from mrclassic.home import Home
+from mrclassic.store import Store
+root = Path(sys.argv[1])
+store = Store.open(Home(root))
+overtaken = not (root / "calls").exists()
+with (root / "calls").open("a") as file:
+    file.write(json.dumps(sys.argv[2:]) + "\\n")
+store.nights.finish(store.nights.start({"process": os.getpid() + overtaken}), "done")
+sys.exit(75 if overtaken else 0)
+"""
+
+
+def test_a_night_in_a_shell_that_came_first_is_not_taken_for_its_own(services: Services, home: Home) -> None:
+    services.start(OVERTAKEN, at=far())
+    ask(home)
+    until(lambda: services.status().last_night == "The night is over.")
+    assert calls(home) == ["[]", "[]"]
