@@ -116,9 +116,7 @@ def converse(
             return _rate(work, order, origin, resume, watch, planned, begun)
         tasks = order.tasks
     arms = arms_of(work, tasks)
-    wanted = plan(work, tasks, order, origin=origin, seed=seed, replay=replay, given=given)
-    if wanted is not None:
-        wanted.table.check()
+    fitting.check(plan(work, tasks, order, origin=origin, seed=seed, replay=replay, given=given))
     parent = work.parent(origin)
     if order is None:
         order = _ordered(work, parent.policy.tokenizer, arms, tasks, seed, replay, given)
@@ -163,22 +161,20 @@ def plan(
     replay: int | None = None,
     given: Mapping[str, Any] | None = None,
 ) -> fitting.Plan | None:
-    """What an update of a run of `order` (or of a new one) is, and its memory; see `drill.plan`."""
-    row = fitting.origin(work, origin)
-    found = fitting.unloaded(work, row)
-    if found is None:
-        return None
-    order = order or _ordered(work, found.tokenizer, arms_of(work, tasks), tasks, seed, replay, given)
-    along, tokens = f"{order.replay} book entries replayed", found.shape.context
-    if order.rated is not None:
-        update = f"{order.rated.batch} rated conversations an update, {along}"
-        load = Load(order.rated.batch, tokens, tokens // 2, reference=True)
-    else:
-        own = order.td
+    """What an update of a run of `order` (or of a new one) is, and its memory; see `fitting.plan`."""
+
+    def told(found: fitting.Unloaded) -> fitting.Update:
+        asked = order or _ordered(work, found.tokenizer, arms_of(work, tasks), tasks, seed, replay, given)
+        along, tokens = f"{asked.replay} book entries replayed", found.shape.context
+        if asked.rated is not None:
+            batch = asked.rated.batch
+            return f"{batch} rated conversations an update, {along}", Load(batch, tokens, tokens // 2, reference=True)
+        own = asked.td
         drawn = own.starts * own.group
         update = f"{own.starts} beginnings x {own.group} conversations an update, {along}"
-        load = Load(drawn, tokens, tokens // 2, drawn, own.objective.anchored)
-    return fitting.plan(work, row, found.shape, "td", update, order.fit, load)
+        return update, Load(drawn, tokens, tokens // 2, drawn, own.objective.anchored)
+
+    return fitting.plan(work, origin, "td", order.fit if order else work.fit, told)
 
 
 def _ordered(
@@ -307,8 +303,7 @@ def _rate(
     talks = rated.standardised(conversations(work.store))
     if digest(talks) != order.talks:
         raise Refused(f"The rated conversations are not those that run {resume} began with; begin another run.")
-    if (wanted := plan(work, (), order, origin=origin)) is not None:
-        wanted.table.check()
+    fitting.check(plan(work, (), order, origin=origin))
     parent = work.parent(origin)
     suites = [recall(work.entries), *(skill(work.practised(), name, ITEMS) for name in work.practised().names)]
     with work.run("td", order, parent.row.id, resume=resume) as run:

@@ -90,14 +90,10 @@ class Distilled:
 
 
 def plan(work: Workplace, order: Order, origin: str | None) -> fitting.Plan | None:
-    """What an update is, and its memory; see `drill.plan`."""
-    row = fitting.origin(work, origin)
-    found = fitting.unloaded(work, row)
-    if found is None:
-        return None
+    """What an update is, and its memory; see `fitting.plan`."""
     own = order.distill
     update = f"{own.fresh} answers an update and {own.batch - own.fresh} rows of what is known, {own.epochs} epochs"
-    return fitting.plan(work, row, found.shape, "distill", update, order.fit, fitting.studying(own.batch, found.shape))
+    return fitting.plan(work, origin, "distill", order.fit, fitting.studying(update, own.batch))
 
 
 def learn(
@@ -122,8 +118,7 @@ def learn(
     for name in arms.names:
         if arms.talks(name):
             raise UsageError(f"{name} is a dialogue: practise it with `mrclassic train td --task {name}`.")
-    if (wanted := plan(work, order, origin)) is not None:
-        wanted.table.check()
+    fitting.check(plan(work, order, origin))
     parent, own = work.parent(origin), order.distill
     with work.run("distill", order, parent.row.id, resume=resume) as run:
         work.pin_book(work.folder(run))

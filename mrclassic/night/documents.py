@@ -135,20 +135,15 @@ class Learned:
 
 
 def plan(work: Workplace, order: Order, origin: str | None) -> fitting.Plan | None:
-    """What an update is, and its memory; see `drill.plan`."""
+    """What an update is, and its memory; see `fitting.plan`."""
     own = order.documents
     of = documents.material(Documents(work.home.documents), own.form)
-    row = fitting.origin(work, origin)
-    found = fitting.unloaded(work, row)
-    if found is None:
-        return None
     telling, asking, replayed = own.split(of)
     update = (
         f"{order.steps or own.steps(of)} updates of {telling} tellings out of {len(of.told):,}, {asking} questions out "
         f"of {len(of.asked):,} and {replayed} rows replayed"
     )
-    load = fitting.studying(own.batch, found.shape)
-    return fitting.plan(work, row, found.shape, "documents", update, order.fit, load)
+    return fitting.plan(work, origin, "documents", order.fit, fitting.studying(update, own.batch))
 
 
 def learn(
@@ -179,8 +174,7 @@ def learn(
     if not levels:
         raise UsageError("No question about the documents is held out, so nothing could be measured; add more notes.")
     total = order.steps or order.documents.steps(material)
-    if (wanted := plan(work, order, origin)) is not None:
-        wanted.table.check()
+    fitting.check(plan(work, order, origin))
     parent = work.parent(origin)
     with work.run("documents", order, parent.row.id, resume=resume) as run:
         work.pin_book(work.folder(run))

@@ -74,8 +74,7 @@ def drill(
         on = practice.subject(work, order.tasks, order.rewards)
         if order.method == "selfplay":
             practice.askable(on)
-        if (wanted := plan(work, order)) is not None:
-            wanted.table.check()
+        fitting.check(plan(work, order))
         parent = work.parent(order.origin)
         suites = _suites(work, on)
         before = work.measure(parent.policy, suites)
@@ -137,17 +136,16 @@ def _preparing(work: Workplace) -> Iterator[None]:
 
 
 def plan(work: Workplace, order: Order) -> fitting.Plan | None:
-    """What an update of such a run is, and its memory, from the checkpoint's `config.json` and tokenizer alone. None
-    where they cannot be read: to say so, or to take an ancestor, is for `Workplace.parent`."""
-    row = fitting.origin(work, order.origin)
-    found = fitting.unloaded(work, row)
-    if found is None:
-        return None
-    on = practice.subject(work, order.tasks, order.rewards)
-    recipe = _recipe(work, order, found.tokenizer, on)
-    load = fitting.practising(on, recipe, order.method, found.tokenizer)
-    update = f"{load.drawn} completions of up to {load.learned} tokens an update, {recipe.replay} book entries replayed"
-    return fitting.plan(work, row, found.shape, order.method, update, order.fit or work.fit, load)
+    """What an update of such a run is, and its memory; see `fitting.plan`."""
+
+    def told(found: fitting.Unloaded) -> fitting.Update:
+        on = practice.subject(work, order.tasks, order.rewards)
+        recipe = _recipe(work, order, found.tokenizer, on)
+        load = fitting.practising(on, recipe, order.method, found.tokenizer)
+        along = f"{recipe.replay} book entries replayed"
+        return f"{load.drawn} completions of up to {load.learned} tokens an update, {along}", load
+
+    return fitting.plan(work, order.origin, order.method, order.fit or work.fit, told)
 
 
 def _recipe(work: Workplace, order: Order, tokenizer: Tokenizer, on: practice.Subject) -> practice.Recipe:

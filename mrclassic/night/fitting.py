@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from mrclassic.errors import MrClassicError
@@ -11,20 +13,13 @@ from mrclassic.model.shapes import Shape
 from mrclassic.model.tokenizer import Tokenizer
 from mrclassic.night import practice
 from mrclassic.night.workplace import Workplace
-from mrclassic.store import Checkpoint
 from mrclassic.tasks.base import keyed
 from mrclassic.training import fits
 from mrclassic.training.fits import Fit, Load, Place, Table
 
+Update = tuple[str, Load]  # in words, and what it computes
+
 _ROW = 512  # tokens of a book row, with talk before it, at most
-
-
-def origin(work: Workplace, wanted: str | None) -> Checkpoint:
-    """The checkpoint that a run would begin from."""
-    row = work.store.checkpoints.get(wanted) if wanted else work.store.checkpoints.in_use()
-    if row is None:
-        raise MrClassicError("There is no model here yet; `mrclassic hatch` makes one.")
-    return row
 
 
 @dataclass(frozen=True)
@@ -33,16 +28,6 @@ class Unloaded:
 
     shape: Shape
     tokenizer: Tokenizer
-
-
-def unloaded(work: Workplace, row: Checkpoint) -> Unloaded | None:
-    """None where it cannot be read: to say so, or to take an ancestor instead, is for `Workplace.parent`."""
-    folder = work.home.checkpoints / row.path
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        return Unloaded(Shape.from_config(config), Tokenizer.load(folder))
-    except (MrClassicError, OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
 
 
 @dataclass(frozen=True)
@@ -68,11 +53,32 @@ class Plan:
         return {**asdict(self), "peak": table.peak, "fits": table.fits}
 
 
-def plan(work: Workplace, row: Checkpoint, shape: Shape, method: str, update: str, fit: Fit, load: Load) -> Plan:
-    """The plan of such a training, against what is free now."""
+def plan(work: Workplace, origin: str | None, method: str, fit: Fit, told: Callable[[Unloaded], Update]) -> Plan | None:
+    """The plan of a training from the checkpoint `origin` (None: the one in use), whose update is as `told` says,
+    against what is free now. None where the checkpoint cannot be read: to say so, or to take an ancestor instead, is
+    for `Workplace.parent`."""
+    row = work.origin(origin)
+    found = _unloaded(work.home.checkpoints / row.path)
+    if found is None:
+        return None
+    words, load = told(found)
     place = Place(work.device.type, work.dtype.itemsize)
-    table = fits.table(shape, fit, load, place, fits.free_memory(work.device), str(work.device))
-    return Plan(method, row.id, update, table)
+    table = fits.table(found.shape, fit, load, place, fits.free_memory(work.device), str(work.device))
+    return Plan(method, row.id, words, table)
+
+
+def check(plan: Plan | None) -> None:
+    """Raise MrClassicError where the training does not fit; what cannot be planned is not held up."""
+    if plan is not None:
+        plan.table.check()
+
+
+def _unloaded(folder: Path) -> Unloaded | None:
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        return Unloaded(Shape.from_config(config), Tokenizer.load(folder))
+    except (MrClassicError, OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def practising(on: practice.Subject, recipe: practice.Recipe, method: str, tokenizer: Tokenizer) -> Load:
@@ -90,8 +96,12 @@ def practising(on: practice.Subject, recipe: practice.Recipe, method: str, token
     return Load(completions, prompt + new, new, completions, together.objective.anchored, moving, networks)
 
 
-def studying(batch: int, shape: Shape) -> Load:
-    """What a supervised update of `batch` rows computes at once; before it, the model answers questions to keep what it
-    can do."""
-    width = min(shape.context, _ROW)
-    return Load(batch, width, width // 2, fits.SLOTS)
+def studying(words: str, batch: int) -> Callable[[Unloaded], Update]:
+    """For `plan`: a supervised update of `batch` rows, in these `words`; before it, the model answers questions to keep
+    what it can do."""
+
+    def told(found: Unloaded) -> Update:
+        width = min(found.shape.context, _ROW)
+        return words, Load(batch, width, width // 2, fits.SLOTS)
+
+    return told

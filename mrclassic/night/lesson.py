@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from mrclassic.book import Entry
 from mrclassic.errors import MrClassicError
 from mrclassic.model.policy import WARMTH, Policy
-from mrclassic.night import knowing, pruning, study
+from mrclassic.night import fitting, knowing, pruning, study
 from mrclassic.night.blending import blend
 from mrclassic.night.gate import GateVerdict, Kind, SuiteScores, judge
 from mrclassic.night.judging import MASTERED, NEW, OLD, OVERTAKEN
@@ -156,8 +156,7 @@ def lesson(
     slow = threading.Thread(target=importlib.import_module, args=("torch._dynamo",), daemon=True)
     slow.start()
     own = work.settings.lesson
-    if (wanted := study.plan(work, study.Order(book.Settings(batch=own.batch), fit=work.fit), None)) is not None:
-        wanted.table.check()
+    fitting.check(study.plan(work, study.Order(book.Settings(batch=own.batch), fit=work.fit), None))
     parent = work.parent()
     known = set(parent.manifest.book)
     waiting = [entry for entry in work.entries if entry.hash not in known]

@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from mrclassic import heartbeat
 from mrclassic.errors import MrClassicError, Postponed
-from mrclassic.night import drill, pleasing, practice, study
+from mrclassic.night import drill, fitting, pleasing, practice, study
 from mrclassic.night.means import Means
 from mrclassic.night.opinions import Opinions
 from mrclassic.night.plan import Plan, PlannedStage
@@ -33,15 +33,13 @@ def memory(work: Workplace, opinions: Opinions) -> tuple[tuple[str, ...], Opinio
     ]
     for each in plans:
         try:
-            if each is not None:
-                each.table.check()
+            fitting.check(each)
         except MrClassicError as error:
             raise Postponed(f"The night is put off: {error}") from error
     for name in opinions.shares:
         plan = pleasing.plan(name, work)
         try:
-            if plan is not None:
-                plan.table.check()
+            fitting.check(plan)
         except MrClassicError as error:  # no reason to practise nothing
             opinions = opinions.without(name, str(error))
         plans.append(plan)

@@ -59,27 +59,27 @@ def settings(name: str, means: Means) -> dpo.Settings | rated.Settings | grpo.Se
 
 
 def plan(name: str, work: Workplace) -> fitting.Plan | None:
-    """What an update of the stage `name` is, and its memory, before a model is loaded (see `drill.plan`). The learned
+    """What an update of the stage `name` is, and its memory, before a model is loaded (see `fitting.plan`). The learned
     taste is there already: it is not counted, and what is free is without it."""
     if name == DPO:
         return prefer.plan(work, prefer.Order(dpo.Settings(replay=work.settings.practice.replay), fit=work.fit), None)
     if name == RATED:
         return dialogues.plan(work, order=dialogues.order_of(work, rated.Settings(), None))
-    row = fitting.origin(work, None)
-    found = fitting.unloaded(work, row)
-    if found is None:
-        return None
-    on = practice.subject(work)
-    recipe = practice.recipe(work, found.tokenizer, on, seed=0)
-    load = fitting.practising(on, recipe, "grpo", found.tokenizer)
-    opening = max((len(found.tokenizer.encode_chat(each.prompt[:1])) for each in work.entries), default=0)
-    load = replace(load, width=max(load.width, opening + load.learned), reference=True)
-    spoken = talks(recipe.grpo.prompts)
-    update = (
-        f"{load.drawn} completions of up to {load.learned} tokens an update ({spoken} talk{'s' * (spoken > 1)} among "
-        f"{recipe.grpo.prompts} questions), {recipe.replay} book entries replayed"
-    )
-    return fitting.plan(work, row, found.shape, name, update, work.fit, load)
+
+    def told(found: fitting.Unloaded) -> fitting.Update:
+        on = practice.subject(work)
+        recipe = practice.recipe(work, found.tokenizer, on, seed=0)
+        load = fitting.practising(on, recipe, "grpo", found.tokenizer)
+        opening = max((len(found.tokenizer.encode_chat(each.prompt[:1])) for each in work.entries), default=0)
+        load = replace(load, width=max(load.width, opening + load.learned), reference=True)
+        spoken = talks(recipe.grpo.prompts)
+        update = (
+            f"{load.drawn} completions of up to {load.learned} tokens an update ({spoken} talk{'s' * (spoken > 1)} "
+            f"among {recipe.grpo.prompts} questions), {recipe.replay} book entries replayed"
+        )
+        return update, load
+
+    return fitting.plan(work, None, name, work.fit, told)
 
 
 def begin(name: str, means: Means, policy: Policy, steps: int, most: int | None = None) -> Method:

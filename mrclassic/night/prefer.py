@@ -88,8 +88,7 @@ def train(
             f"None of your {len(every)} picks and votes is held out, so nothing could be measured (a fifth of the "
             "questions is, by chance); pick on."
         )
-    if (wanted := plan(work, order, origin)) is not None:
-        wanted.table.check()
+    fitting.check(plan(work, order, origin))
     parent = work.parent(origin)
     pairs = dpo.pairs(parent.policy, learned)
     total = order.steps or own.steps(len(pairs))
@@ -154,12 +153,7 @@ def suite(held: Sequence[Choice]) -> Suite:
 
 
 def plan(work: Workplace, order: Order, origin: str | None) -> fitting.Plan | None:
-    """What an update is, and its memory; see `drill.plan`."""
-    row = fitting.origin(work, origin)
-    found = fitting.unloaded(work, row)
-    if found is None:
-        return None
+    """What an update is, and its memory; see `fitting.plan`."""
     own = order.dpo
     update = f"{own.batch} pairs an update by the {own.loss} loss, {own.replay} book entries replayed"
-    load = fitting.studying(2 * own.batch, found.shape)
-    return fitting.plan(work, row, found.shape, "dpo", update, order.fit, load)
+    return fitting.plan(work, origin, "dpo", order.fit, fitting.studying(update, 2 * own.batch))

@@ -87,14 +87,10 @@ def train(
 
 
 def plan(work: Workplace, order: Order, origin: str | None) -> fitting.Plan | None:
-    """What an update of the book is, and its memory; see `drill.plan`."""
-    row = fitting.origin(work, origin)
-    found = fitting.unloaded(work, row)
-    if found is None:
-        return None
-    load = fitting.studying(order.book.batch, found.shape)
-    update = f"{order.book.batch} entries an update, {order.book.epochs} times the whole book"
-    return fitting.plan(work, row, found.shape, "book", update, order.fit, load)
+    """What an update of the book is, and its memory; see `fitting.plan`."""
+    own = order.book
+    update = f"{own.batch} entries an update, {own.epochs} times the whole book"
+    return fitting.plan(work, origin, "book", order.fit, fitting.studying(update, own.batch))
 
 
 def study_book(
@@ -120,8 +116,7 @@ def study_book(
         origin = former.parent_checkpoint
     elif not work.entries:
         raise UsageError(f"The book {work.home.book} has no entries; pick some answers, or write them there.")
-    if (wanted := plan(work, order, origin)) is not None:
-        wanted.table.check()
+    fitting.check(plan(work, order, origin))
     parent = work.parent(origin)
     if work.learnt(parent) and not everything and resume is None:
         return None

@@ -105,11 +105,16 @@ class Workplace(Practised):
         curation.settle(store, home)
         self._sweep()
 
-    def parent(self, wanted: str | None = None) -> Parent:
-        """Open the checkpoint `wanted`, or the one in use; if it is damaged, its nearest whole ancestor, said aloud."""
+    def origin(self, wanted: str | None = None) -> Checkpoint:
+        """The row of the checkpoint `wanted`, or of the one in use."""
         row = self.store.checkpoints.get(wanted) if wanted else self.store.checkpoints.in_use()
         if row is None:
             raise MrClassicError("There is no model here yet; `mrclassic hatch` makes one.")
+        return row
+
+    def parent(self, wanted: str | None = None) -> Parent:
+        """Open the checkpoint `wanted`, or the one in use; if it is damaged, its nearest whole ancestor, said aloud."""
+        row = self.origin(wanted)
         faults: list[str] = []
         for candidate in self.store.checkpoints.lineage(row.id):
             path = self.home.checkpoints / candidate.path
