@@ -20,8 +20,7 @@ class Choice:
     """`prompt` is the conversation as (role, words), `replies` differ from each other, `winner` is the place of the
     preferred one. Typed, it stands beside all that were shown; edited, beside the reply that it was made from;
     imported, somebody chose it elsewhere; voted, one checkpoint's reply was found better than another's. `pick` is the
-    store's number for it, of a vote below zero. Raises ValueError where nothing was
-    chosen between."""
+    store's number for it, of a vote below zero. Raises ValueError where nothing was chosen between."""
 
     prompt: tuple[tuple[str, str], ...]
     replies: tuple[str, ...]

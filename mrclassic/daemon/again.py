@@ -1,9 +1,9 @@
 """What becomes of a night whose process has ended: it is over, or it goes on after a while.
 
 A night that gave way (exit code 75: the app needed the device) goes on as often as that happens, and one that was put
-off (75 with a sentence why: another program fills the memory) is tried again every five minutes. One
-that failed, hung or was killed is tried again five times, after 30 seconds at first and twice as long each time; after
-that something is wrong that only its owner can mend. Nothing goes on after `until`.
+off (75 with a sentence why: another program fills the memory) is tried again every five minutes. One that failed, hung
+or was killed is tried again five times, after 30 seconds at first and twice as long each time; after that something is
+wrong that only its owner can mend. Nothing goes on after `until`.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ Four runs from one checkpoint, alike but for where the questions come from: the 
 own alone; two fifths of them the generator's; and a questioner that is paid for whatever is answered wrong. No dataset
 and no human has a part in any of them; before it asks, the questioner is shown questions of all levels, no answers. The
 first run has half of the time (a quarter of the updates, for it draws again what taught nothing), and the answers that
-it drew are what the others may draw. Nobody is stopped: what the
-sentinel would have said is noted, and of the last run it should be that the questioner has left the game.
+it drew are what the others may draw. Nobody is stopped: what the sentinel would have said is noted, and of the last run
+it should be that the questioner has left the game.
 """
 
 from __future__ import annotations

@@ -40,10 +40,8 @@ from mrclassic.stats import Interval, paired_mean, paired_proportions
 Kind = Literal["target", "guard", "watch"]
 HELD_OUT = "held_out_picks"  # the suite of those that nothing was learned from
 HALF_LEARNT = 0.5  # the confidence of a guard on which many items flip by chance; see above
-_FLIPPING, _SPARED = (
-    0.2,
-    0.02,
-)  # the share of items that flip, and by how much a loss that must be seen exceeds a margin
+_FLIPPING = 0.2  # the share of items that flip
+_SPARED = 0.02  # by how much a loss that must be seen exceeds a margin
 _SURE = NormalDist().inv_cdf(0.96)
 
 

@@ -95,23 +95,19 @@ class Bench:
     def _measured(self, items: int, rotation: int) -> tuple[list[Suite], dict[str, SuiteResult], float]:
         """The suites with what the parent does of them; a level on which few items can flip has no more than `FEW`. And
         the share of all its items that was measured: with `glance` a few of each level."""
-        whole = {suite.name: suite for suite in self._suites(items, rotation)}
-        most = _GLANCE if self.glance else FEW
-        first = [replace(suite, probes=suite.probes[:most]) if suite.arms else suite for suite in whole.values()]
+        whole = self._suites(items, rotation)
+        few = [_begun(suite, FEW) for suite in whole]
+        first = [_begun(suite, _GLANCE) for suite in whole] if self.glance else few
         found = self.work.measure(self.parent.policy, first)
-        half = [suite for suite in first if suite.arms and UNLEARNT < found[suite.name].score < MASTERED]
+        half = {suite.name for suite in first if suite.arms and UNLEARNT < found[suite.name].score < MASTERED}
+        every = [suite if suite.name in half else less for suite, less in zip(whole, few, strict=True)]
         if self.glance:
-            few = [suite for suite in first if suite.arms and suite not in half]
-            seen = sum(len(suite.probes) for suite in first)
-            unseen = sum(len(whole[each.name].probes) - len(each.probes) for each in half)
-            unseen += sum(len(whole[each.name].probes[:FEW]) - len(each.probes) for each in few)
-            return first, found, seen / max(1, seen + unseen)
-        rest = [replace(suite, probes=whole[suite.name].probes[FEW:]) for suite in half]
-        more = self.work.measure(self.parent.policy, rest)
-        for name, result in more.items():
+            return first, found, _items(first) / max(1, _items(every))
+        rest = [replace(suite, probes=suite.probes[FEW:]) for suite in every if suite.name in half]
+        for name, result in self.work.measure(self.parent.policy, rest).items():
             scores, replies = found[name].scores + result.scores, found[name].replies + result.replies
             found[name] = SuiteResult(name, scores, replies)
-        return [whole[suite.name] if suite.name in more else suite for suite in first], found, 1.0
+        return every, found, 1.0
 
     def _suites(self, items: int, rotation: int) -> list[Suite]:
         every = {name: arms for arms in (self.arms, self.asked) if arms is not None for name in arms.names}
@@ -270,6 +266,15 @@ class Bench:
                 elif before.scores[place] < now.scores[place]:
                     learnt.append(change)
         return tuple(forgotten), tuple(learnt)
+
+
+def _begun(suite: Suite, most: int) -> Suite:
+    """The first `most` items of a level; what is no level is whole."""
+    return replace(suite, probes=suite.probes[:most]) if suite.arms else suite
+
+
+def _items(suites: Sequence[Suite]) -> int:
+    return sum(len(suite.probes) for suite in suites)
 
 
 def _part(

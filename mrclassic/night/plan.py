@@ -45,8 +45,8 @@ class PlannedStage:
 @dataclass(frozen=True)
 class Plan:
     """`measuring` is the time, in seconds, for the measurements before and after, `pacing` what it took to find out how
-    long an update takes; `price` of an hour, 0 for none; `off`
-    why something of what the owner said is not learned from, `marks` what the rest is (see `opinions.Marks`)."""
+    long an update takes; `price` of an hour, 0 for none; `off` why something of what the owner said is not learned
+    from, `marks` what the rest is (see `opinions.Marks`)."""
 
     minutes: float
     parent: str

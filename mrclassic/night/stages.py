@@ -150,12 +150,7 @@ def report(
     """What a stage did, for the report: its numbers thinned, ten of its samples."""
     steps = store.runs.steps(run)
     samples = tuple(
-        Sample(
-            each.prompt,
-            each.completion,
-            each.reward,
-            _note(each.detail),
-        )
+        Sample(each.prompt, each.completion, each.reward, _note(each.detail))
         for each in evenly(store.runs.samples(run, 10_000), 10)
     )
     last = steps[-1][1] if steps else {}

@@ -142,11 +142,7 @@ class MindLink:
     async def _connect(self) -> MindClient:
         if self._client is None:
             # The HTTP library and what it loads when first asked take a tenth of a second: not on the screen's thread.
-            for name in (
-                "httpx",
-                "httpcore",
-                "anyio._backends._asyncio",
-            ):
+            for name in ("httpx", "httpcore", "anyio._backends._asyncio"):
                 await asyncio.to_thread(importlib.import_module, name)
             client = await asyncio.to_thread(importlib.import_module, "mrclassic.mind.client")
             self._client = client.MindClient(self._home, self._settings.device)

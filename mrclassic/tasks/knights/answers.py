@@ -106,8 +106,8 @@ def _block(text: str, letters: Mapping[str, str]) -> tuple[list[str], bool]:
 
 
 def _statements(clause: str, letters: Mapping[str, str], people: int, in_full: bool) -> list[tuple[int, bool]]:
-    """Who is said to be what in a clause; nothing where it hedges, or says more than is understood.
-    `in_full`: the first statement needs its verb."""
+    """Who is said to be what in a clause; nothing where it hedges, or says more than is understood. `in_full`: the
+    first statement needs its verb."""
     code, persons = "", []
     for token in _TOKEN.findall(clause):
         letter = letters.get(token, "o")

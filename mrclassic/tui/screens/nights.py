@@ -119,9 +119,7 @@ class Nights(Arriving, Screen[None]):
     @property
     def _there(self) -> bool:
         """Whether the page is still there, after something has been waited for."""
-        return (
-            bool(self.query("#nights--list")) and bool(self.query("#nights--text")) and bool(self.query("#now--plan"))
-        )
+        return all(self.query(f"#{part}") for part in ("nights--list", "nights--text", "now--plan"))
 
     async def _list(self, highlighted: int | None) -> None:
         """Fill the list; `highlighted` is a place in it, None leaves the light on what it was on."""
