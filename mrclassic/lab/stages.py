@@ -112,7 +112,7 @@ def drawn(ground: Ground, state: State, level: str) -> list[Item]:
 
 
 def _suite(ground: Ground, level: str, items: Sequence[Item]) -> Suite:
-    return Suite(level, tuple(Probe(item.messages, item.answer, item) for item in items), ground.arms)
+    return Suite(level, tuple(map(Probe.of, items)), ground.arms)
 
 
 def findings(results: Sequence[Result], ground: Ground) -> list[Finding]:

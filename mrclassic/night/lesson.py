@@ -134,8 +134,7 @@ def worked(work: Workplace, policy: Policy, seed: int) -> list[Row]:
     """Worked answers of the levels that are practised, of those where `policy` gives any of them itself."""
     arms, rows = work.practised(), []
     for name in arms.names:
-        items = [arms.sample(name, keyed(seed, "worked", name, at)) for at in range(WORKED)]
-        probes = [Probe(item.messages, item.answer, item) for item in items]
+        probes = [Probe.of(arms.sample(name, keyed(seed, "worked", name, at))) for at in range(WORKED)]
         these = [forced.reading(policy.tokenizer, probe, policy.shape.context) for probe in probes]
         if any(each.greedy for each in forced.known(policy, these)):
             rows += these

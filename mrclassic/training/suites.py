@@ -35,6 +35,11 @@ class Probe:
     item: Item | None = None
     others: tuple[str, ...] = ()
 
+    @classmethod
+    def of(cls, item: Item) -> Probe:
+        """An item of a task."""
+        return cls(item.messages, item.answer, item)
+
     @property
     def chooses(self) -> bool:
         """Whether it is of the third that a choice is made by, not of those that judge what was chosen: fixed by its
@@ -88,8 +93,7 @@ def recall_in_talk(entries: Sequence[Entry], limit: int = 150) -> Suite:
 
 def skill(arms: Arms, arm: str, limit: int | None = None, rotation: int = 0) -> Suite:
     """Held-out items of one of `arms`; `rotation` picks another `limit` of them, so that nights differ."""
-    items = arms.held_out(arm, limit, rotation)
-    probes = tuple(Probe(item.messages, item.answer, item) for item in items)
+    probes = tuple(map(Probe.of, arms.held_out(arm, limit, rotation)))
     return Suite(arm, probes, arms, "played" if arms.talks(arm) else "said")
 
 
