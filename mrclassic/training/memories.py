@@ -12,15 +12,14 @@ from collections.abc import Iterator, Sequence
 from mrclassic.model.engine import Completion, Request
 from mrclassic.model.policy import Policy
 from mrclassic.tasks.arms import Arms
-from mrclassic.tasks.base import Domain, Item, Refusal, keyed
+from mrclassic.tasks.base import Domain, Item, keyed
 from mrclassic.training.room import generate
 from mrclassic.training.rows import Row
-from mrclassic.training.skills import questioner
+from mrclassic.training.skills import question_room, questioner, understood
 from mrclassic.training.suites import room
 
 ITEMS, QUESTIONS = 400, 60  # of each level; of each questioner
 _ALL = 2_000  # items, however many levels there are
-_SHORTEST = 24  # tokens of room for a question, at least
 
 
 def memories(policy: Policy, seed: int, arms: Arms) -> list[Row]:
@@ -51,10 +50,9 @@ def _answerable(policy: Policy, items: Sequence[Item]) -> Iterator[tuple[Item, R
 
 
 def _asking(policy: Policy, domain: Domain, items: dict[str, list[Item]], arms: Arms, seed: int) -> Request:
-    shown = [item for arm in arms.of(domain) for item in items.get(arm, ())]
-    longest = max(len(policy.tokenizer.encode(item.question)) for item in shown)
+    shown = (item for arm in arms.of(domain) for item in items.get(arm, ()))
     prompt = tuple(policy.tokenizer.encode_chat(questioner(domain)))
-    return Request(prompt, n=QUESTIONS, max_new=max(_SHORTEST, longest * 5 // 4), seed=seed)
+    return Request(prompt, n=QUESTIONS, max_new=question_room(policy.tokenizer, shown), seed=seed)
 
 
 def _right(policy: Policy, arms: Arms, answers: Sequence[tuple[Item, Request, Completion]]) -> list[Row]:
@@ -64,11 +62,9 @@ def _right(policy: Policy, arms: Arms, answers: Sequence[tuple[Item, Request, Co
     return [_row(request, answer) for (_, request, answer), found in zip(ended, judged, strict=True) if found.right]
 
 
-def _readable(policy: Policy, domain: Domain, request: Request, written: Sequence[Completion]) -> Iterator[Row]:
-    for question in written:
-        found = domain.parse(policy.tokenizer.decode(question.tokens)) if question.finish_reason == "stop" else None
-        if found is not None and not isinstance(found, Refusal):
-            yield _row(request, question)
+def _readable(policy: Policy, domain: Domain, request: Request, written: Sequence[Completion]) -> list[Row]:
+    found = (understood(domain, policy.tokenizer, each) for each in written)
+    return [_row(request, each) for each, item in zip(written, found, strict=True) if isinstance(item, Item)]
 
 
 def _row(request: Request, said: Completion) -> Row:

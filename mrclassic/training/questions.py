@@ -24,14 +24,13 @@ from mrclassic.training import policy_gradient as pg
 from mrclassic.training.report import StepReport
 from mrclassic.training.room import generate
 from mrclassic.training.rows import Row, row
-from mrclassic.training.skills import questioner
+from mrclassic.training.skills import question_room, questioner, understood
 from mrclassic.training.state import State
 
 READABLE, RIGHT = 0.8, 0.1  # shares at which a domain is open
 PROBES = 64  # questions, and items, that these are measured on
 LOOK = 10  # warming updates between two looks
 _BATCH = 48  # rows of such an update; half questions, half worked answers
-_SHORTEST = 24  # tokens of room for a question, at least
 _SHOWN = 16  # samples that room is judged by
 
 
@@ -62,10 +61,8 @@ def write(policy: Policy, domains: Sequence[Domain], max_new: int, seed: int) ->
 
 
 def _read(domain: Domain, tokenizer: Tokenizer, context: int, completion: Completion) -> Item | Refusal:
-    """A question that ran out of room is none, nor one that leaves none for the worked answer."""
-    if completion.finish_reason != "stop":
-        return Refusal("unparsable", "it did not end")
-    found = domain.parse(tokenizer.decode(completion.tokens))
+    """What was written is read as; a question that leaves no room for its worked answer is none."""
+    found = understood(domain, tokenizer, completion)
     if isinstance(found, Refusal):
         return found
     if len(tokenizer.encode_chat(found.messages)) + len(tokenizer.encode(found.trace)) >= context:
@@ -75,12 +72,9 @@ def _read(domain: Domain, tokenizer: Tokenizer, context: int, completion: Comple
 
 def room(tokenizer: Tokenizer, arms: Arms) -> int:
     """Tokens that a question may take: a quarter more than the longest of some samples of every domain."""
-    shown = (arms.sample(arm, keyed("room", arm, at)) for arm in _arms(arms) for at in range(_SHOWN))
-    return max(_SHORTEST, *(len(tokenizer.encode(item.question)) * 5 // 4 for item in shown), 0)
-
-
-def _arms(arms: Arms) -> list[str]:
-    return [arm for domain in arms.domains for arm in arms.of(domain)]
+    levels = [arm for domain in arms.domains for arm in arms.of(domain)]
+    shown = (arms.sample(level, keyed("room", level, at)) for level in levels for at in range(_SHOWN))
+    return question_room(tokenizer, shown)
 
 
 # -- the first questions

@@ -1,16 +1,17 @@
-"""Supervised rows from the generators: worked answers to imitate, and questions for the questioner's first steps.
+"""The rows that hatching learns skills from: the generators' worked answers, and questions to ask.
 
-Hatching learns from them, and every later supervised run replays some, so that learning the book unlearns no skill.
+And what they prepare for: what a questioner is told, whoever has it write, and what is made of its words.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from mrclassic.model.engine import Completion
 from mrclassic.model.tokenizer import Message, Tokenizer
 from mrclassic.tasks import arithmetic
-from mrclassic.tasks.base import Asked
+from mrclassic.tasks.base import Asked, Item, Refusal
 from mrclassic.training.rows import Row, row
 
 
@@ -20,6 +21,21 @@ def questioner(domain: Asked) -> tuple[Message, ...]:
 
 
 QUESTIONER = questioner(arithmetic)
+_SHORTEST = 24  # tokens of room for a question, at least
+
+
+def question_room(tokenizer: Tokenizer, shown: Iterable[Item]) -> int:
+    """Tokens that a question may take: a quarter more than the longest of those that are `shown`."""
+    longest = max((len(tokenizer.encode(item.question)) for item in shown), default=0)
+    return max(_SHORTEST, longest * 5 // 4)
+
+
+def understood(domain: Asked, tokenizer: Tokenizer, written: Completion) -> Item | Refusal:
+    """What a questioner's words are read as; a question that ran out of room is none."""
+    if written.finish_reason != "stop":
+        return Refusal("unparsable", "it did not end")
+    return domain.parse(tokenizer.decode(written.tokens))
+
 
 # How often each level is shown while hatching. Levels 1 and 2 are taught; 3 and 4 are glimpsed until a third of their
 # items come out right, so that there is something to learn at night; 5 is left to practice alone.
