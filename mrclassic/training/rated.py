@@ -93,14 +93,10 @@ def step(
     kept = [place for place, rows in enumerate(written) if rows]
     walks = [_walk(written[place], talks[place].rating, place) for place in kept]
     rows = [row for place in kept for row in written[place]]
-    expected, told = None, {}
+    expected: list[list[float]] | None = None
+    told: dict[str, float] = {}
     if settings.form != "uniform":
-        x = value_head.features(policy, rows, state.seed)
-        found = [value for walk in walks for value in credit.returns(walk.rewards, settings.gamma)]
-        predicted = value_head.predict(state, x)
-        told = value_head.learn(state, x, torch.tensor(found, dtype=torch.float64))
-        following = iter([] if predicted is None else predicted.tolist())
-        expected = None if predicted is None else [[next(following) for _ in walk.rewards] for walk in walks]
+        expected, told = value_head.expected(state, rows, walks, settings.gamma)
     values = credit.grouped(walks, settings.gamma, expected)
     # Nobody begins like another here: the baseline of `uniform` is the mean of all.
     together = [Walk(0, walk.rewards, walk.lengths, walk.keys) for walk in walks]

@@ -192,14 +192,11 @@ def _values(
     state: State, talks: Sequence[Dialogue], walks: Sequence[Walk], settings: Settings
 ) -> tuple[list[list[float]], dict[str, float]]:
     """V before each turn, with what there is to tell of the head."""
-    expected, told = None, {}
+    expected: list[list[float]] | None = None
+    told: dict[str, float] = {}
     if settings.head and settings.form != "uniform":
         rows = [row for each in talks for row in dialogues.rows_of(each)]
-        x = value_head.features(state.trainee.policy, rows, state.seed)
-        found = [value for walk in walks for value in credit.returns(walk.rewards, settings.gamma)]
-        predicted = value_head.predict(state, x)
-        told = value_head.learn(state, x, torch.tensor(found, dtype=torch.float64))
-        expected = None if predicted is None else _split(predicted.tolist(), walks)
+        expected, told = value_head.expected(state, rows, walks, settings.gamma)
     if settings.value == "head":
         nameless = [Walk(walk.group, walk.rewards, walk.lengths, (None,) * len(walk.keys)) for walk in walks]
         return credit.grouped(nameless, settings.gamma, expected), told
@@ -210,12 +207,6 @@ def _values(
     places = credit.remembered(walks, settings.gamma, known, settings.memory)
     state.facts[_PLACES] = dict(list(places.items())[-_MOST:])
     return values, told
-
-
-def _split(values: Sequence[float], walks: Sequence[Walk]) -> list[list[float]]:
-    """`values`, one a turn, by walk."""
-    following = iter(values)
-    return [[next(following) for _ in walk.rewards] for walk in walks]
 
 
 def _audit(

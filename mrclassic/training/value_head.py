@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 
 from mrclassic.model.policy import Policy
+from mrclassic.training import credit
+from mrclassic.training.credit import Walk
 from mrclassic.training.rows import Row, buckets, collate
 from mrclassic.training.state import State
 
@@ -49,6 +51,21 @@ def predict(state: State, x: Tensor) -> Tensor | None:
     if record is None or record[0] < _WARM or record[1] > _BETTER * record[2]:
         return None
     return _solved(state.kept[_SUMS], x)
+
+
+def expected(
+    state: State, rows: Sequence[Row], walks: Sequence[Walk], gamma: float
+) -> tuple[list[list[float]] | None, dict[str, float]]:
+    """V before each turn of `walks`, whose turns are the learned spans of `rows` in order (None while the head is not
+    warm), and its metrics; then it learns from what these walks returned."""
+    x = features(state.trainee.policy, rows, state.seed)
+    found = [value for walk in walks for value in credit.returns(walk.rewards, gamma)]
+    predicted = predict(state, x)
+    told = learn(state, x, torch.tensor(found, dtype=torch.float64))
+    if predicted is None:
+        return None, told
+    following = iter(predicted.tolist())
+    return [[next(following) for _ in walk.rewards] for walk in walks], told
 
 
 def learn(state: State, x: Tensor, returns: Tensor) -> dict[str, float]:
