@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from mrclassic.curricula.contract import Curriculum
@@ -73,7 +72,7 @@ def practise(
     def chosen(state: State, by: Curriculum) -> StepReport:
         choosing = Choosing(state, ground.arms, by)
         update = grpo.step(state, choosing.draw, weighted, settings, lambda: replay(state), choosing.accept)
-        return replace(update.report, metrics={**update.report.metrics, **choosing.observe(update.groups)})
+        return choosing.observe(update.report, update.groups)
 
     def step(state: State) -> StepReport:
         if curriculum is not None:

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mrclassic import heartbeat
 from mrclassic.errors import Refused, UsageError
 from mrclassic.model.tokenizer import Tokenizer
 from mrclassic.night import fitting, practice
 from mrclassic.night.judging import Bench, settle
+from mrclassic.night.pace import timed
 from mrclassic.night.recorder import StoreRecorder, Watch
 from mrclassic.night.workplace import Parent, Workplace
 from mrclassic.store import Store
@@ -29,7 +29,7 @@ from mrclassic.training.rated import Rated
 from mrclassic.training.report import StepReport
 from mrclassic.training.sentinel import RATED, REINFORCED, Sentinel
 from mrclassic.training.state import State
-from mrclassic.training.suites import recall, skill, turn_room
+from mrclassic.training.suites import recall, skill, summary, turn_room
 
 ITEMS = 400  # held-out beginnings of each level
 _GLANCE = 16  # beginnings that the room for a turn is judged by
@@ -202,32 +202,22 @@ class _Stage:
     def __call__(self, state: State) -> StepReport:
         choosing = Choosing(state, self.arms, self.chooser)
         update = td.step(state, choosing.draw, self.arms, self.order.td, self.replay)
-        told = choosing.observe(update.groups)
-        trouble = tuple(getattr(self.chooser, "faults", ()))  # of a plugin's curriculum
-        report = update.report
-        return replace(report, metrics={**report.metrics, **told}, faults=(*report.faults, *trouble))
+        return choosing.observe(update.report, update.groups)
 
 
 def _steps(work: Workplace, parent: Parent, arms: Arms, order: Order, minutes: float) -> int:
     """So many updates fill the time, measured on a copy that is thrown away."""
     state = td.start(parent.policy, order.td, work.dtype, order.fit)
     stage = _Stage(work, arms, order, state, {})
-    times = []
-    for _ in range(_TRIALS):
-        begun = time.monotonic()
-        stage(state)
-        times.append(time.monotonic() - begun)
-        heartbeat.beat("measuring td")
-    return max(1, int(minutes * 60 / sorted(times)[len(times) // 2]))
+    pace = timed(lambda: stage(state).metrics["tokens"], "measuring td", _TRIALS)
+    return max(1, int(minutes * 60 / pace.seconds))
 
 
 def _recorder(
     work: Workplace, run: int, watch: Watch | None, state: State, resume: bool, steps: int, planned: Planned
 ) -> StoreRecorder:
     recorder = StoreRecorder(work.store, run, work.folder(run), watch, work.say)
-    if recorder.attach(state, resume=resume):
-        work.say(f"Going on from update {state.step} of {steps}.")
-    planned(steps, state.step)
+    recorder.begin(state, steps, planned, resume=resume)
     return recorder
 
 
@@ -323,12 +313,12 @@ def _rate(
         recorder.flush()
         recorder.save(state)
         policy = state.trainee.full_policy()
-        after = {name: result.score for name, result in work.measure(policy, suites).items()}
+        after = summary(work.measure(policy, suites))
         row = work.keep(
             policy, "td", parent=parent.row, run=run, step=state.step, known=parent.manifest.book, metrics=after
         )
         why = outcome.verdict.message if outcome.verdict else ""
-        first = {name: result.score for name, result in before.items()}
+        first = summary(before)
         work.store.runs.finish(run, outcome.ended, row.id, {"before": first, "after": after, "why": why})
     work.clear(run, outcome.ended)
     reasons = (f"Nothing shows yet that it is better; `mrclassic model use {row.id}` puts it in use.",)

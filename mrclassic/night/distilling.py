@@ -128,9 +128,7 @@ def learn(
         recorder = StoreRecorder(work.store, run, work.folder(run), watch, work.say)
         state = distill.start(parent.policy, own, work.dtype, work.moments(parent.row), order.fit)
         skills = memories(parent.policy, own.seed, bench.remembered)
-        if recorder.attach(state, resume=resume is not None):
-            work.say(f"Going on from update {state.step} of {total}.")
-        planned(total, state.step)
+        recorder.begin(state, total, planned, resume=resume is not None)
         outcome = loop.run(
             state,
             lambda s: distill.step(s, distill.draw(s, found.traces, bench.old, skills, own), own, total),

@@ -183,9 +183,7 @@ def learn(
         own = order.documents
         state = documents.start(parent.policy, own, work.dtype, work.moments(parent.row), order.fit)
         skills = memories(parent.policy, own.seed, bench.remembered)
-        if recorder.attach(state, resume=resume is not None):
-            work.say(f"Going on from update {state.step} of {total}.")
-        planned(total, state.step)
+        recorder.begin(state, total, planned, resume=resume is not None)
         outcome = loop.run(
             state,
             lambda s: documents.step(s, documents.draw(s, material, bench.old, skills, own), own, total),

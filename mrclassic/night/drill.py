@@ -79,7 +79,7 @@ def drill(
         suites = _suites(work, on)
         before = work.measure(parent.policy, suites)
         recipe = _recipe(work, order, parent.policy.tokenizer, on)
-        success = {name: result.score for name, result in before.items()}
+        success = summary(before)
         steps = order.steps
         if steps is None:
             pace = practice.pace(order.method, parent.policy, work, on, recipe, success, fit)
@@ -89,9 +89,7 @@ def drill(
     with work.run(order.method, order, parent.row.id, resume=order.resume) as run:
         work.pin_book(work.folder(run))
         recorder = StoreRecorder(work.store, run, work.folder(run), watch, work.say)
-        if recorder.attach(state, resume=order.resume is not None):
-            work.say(f"Going on from update {state.step} of {steps}.")
-        planned(steps, state.step)
+        recorder.begin(state, steps, planned, resume=order.resume is not None)
         stage = practice.Stage(order.method, state, on, work.curriculum(on.arms, success), recipe, work.entries)
         outcome = stage.run(steps, recorder)
         row, after = None, {}
@@ -109,7 +107,7 @@ def drill(
                 metrics=after,
             )
         why = outcome.verdict.message if outcome.verdict else ""
-        facts = {"before": summary(before), "after": after, "why": why}
+        facts = {"before": success, "after": after, "why": why}
         work.store.runs.finish(run, outcome.ended, row.id if row else None, facts)
     work.clear(run, outcome.ended)
     return Drilled(
@@ -120,7 +118,7 @@ def drill(
         time.monotonic() - begun,
         outcome.ended,
         why,
-        summary(before),
+        success,
         after,
     )
 

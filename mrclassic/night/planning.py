@@ -6,11 +6,11 @@ from __future__ import annotations
 import time
 from dataclasses import asdict
 
-from mrclassic import heartbeat
 from mrclassic.errors import MrClassicError, Postponed
 from mrclassic.night import drill, fitting, pleasing, practice, study
 from mrclassic.night.means import Means
 from mrclassic.night.opinions import Opinions
+from mrclassic.night.pace import Pace, timed
 from mrclassic.night.plan import Plan, PlannedStage
 from mrclassic.night.workplace import Workplace
 from mrclassic.titles import title
@@ -150,16 +150,14 @@ def _planned(means: Means, method: str, seconds: float, completions: int, words:
     return PlannedStage(method, int(left / pace.seconds), completions, words, pace.seconds, pace.tokens)
 
 
-def _book_pace(means: Means) -> practice.Pace:
+def _book_pace(means: Means) -> Pace:
     """The pace of the book stage, measured on a copy that is thrown away."""
     work = means.work
     state = book.start(means.parent.policy, means.book, work.dtype, None, work.fit)
-    times, tokens = [], 0
-    for _ in range(_TRIALS):
-        begun = time.monotonic()
+
+    def update() -> int:
         rows = book.draw(state, work.entries, means.bench.new, (), means.book)
         book.step(state, rows, means.book, _TRIALS)
-        tokens += sum(len(row.ids) for row in rows)
-        times.append(time.monotonic() - begun)
-        heartbeat.beat("measuring book")
-    return practice.Pace(sorted(times)[_TRIALS // 2], tokens / _TRIALS)
+        return sum(len(row.ids) for row in rows)
+
+    return timed(update, "measuring book", _TRIALS)

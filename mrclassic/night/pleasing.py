@@ -17,6 +17,7 @@ from mrclassic.model.policy import Policy
 from mrclassic.night import dialogues, fitting, practice, prefer
 from mrclassic.night.means import Means
 from mrclassic.night.opinions import DPO, RATED, TASTE
+from mrclassic.night.pace import Pace, timed
 from mrclassic.night.plan import PlannedStage
 from mrclassic.night.workplace import Workplace
 from mrclassic.tasks import conversation
@@ -131,10 +132,7 @@ def _by_taste(means: Means, state: State, own: grpo.Settings) -> Callable[[State
 
         update = grpo.step(state, draw, subject.rewards, own, replay)
         others = [group for group in update.groups if group.item.meta["task"] != conversation.NAME]
-        told = choosing.observe(others)
-        trouble = tuple(getattr(chooser, "faults", ()))
-        report = update.report
-        return replace(report, metrics={**report.metrics, **told}, faults=(*report.faults, *trouble))
+        return choosing.observe(update.report, others)
 
     return step
 
@@ -166,19 +164,13 @@ def planned(name: str, means: Means, policy: Policy, seconds: float) -> PlannedS
     return PlannedStage(name, steps, own.batch, words, *_each(pace))
 
 
-def _each(pace: practice.Pace) -> tuple[float, float]:
+def _each(pace: Pace) -> tuple[float, float]:
     return pace.seconds, pace.tokens
 
 
-def _paced(method: Method) -> tuple[float, practice.Pace]:
+def _paced(method: Method) -> tuple[float, Pace]:
     """Seconds that it takes to begin, and the pace of its updates."""
     begun = time.monotonic()
     method.ready()
     ready = time.monotonic() - begun
-    times, tokens = [], []
-    for _ in range(_TRIALS):
-        begun = time.monotonic()
-        tokens.append(method.step(method.state).metrics["tokens"])
-        times.append(time.monotonic() - begun)
-        heartbeat.beat("measuring what picks teach")
-    return ready, practice.Pace(sorted(times)[len(times) // 2], sum(tokens) / len(tokens))
+    return ready, timed(lambda: method.step(method.state).metrics["tokens"], "measuring what picks teach", _TRIALS)

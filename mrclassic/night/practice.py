@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mrclassic import heartbeat
 from mrclassic.book import Entry
 from mrclassic.curricula.contract import Curriculum
 from mrclassic.errors import UsageError
 from mrclassic.model.policy import Policy
 from mrclassic.model.tokenizer import Tokenizer
+from mrclassic.night.pace import Pace, timed
 from mrclassic.night.practised import words
 from mrclassic.night.recorder import StoreRecorder
 from mrclassic.night.workplace import Workplace
@@ -155,10 +154,7 @@ class Stage:
             settings = self.recipe.grpo
             update = grpo.step(state, choosing.draw, self.on.rewards, settings, self._replay, choosing.accept)
             report, groups = update.report, update.groups
-        told = choosing.observe(groups)
-        # A plugin's curriculum that fails is stood in for; its owner is told.
-        trouble = tuple(getattr(self.chooser, "faults", ()))
-        return replace(report, metrics={**report.metrics, **told}, faults=(*report.faults, *trouble))
+        return choosing.observe(report, groups)
 
     def run(
         self,
@@ -202,14 +198,6 @@ class Stage:
         return tuple(self.state.facts.get("questions", {}))
 
 
-@dataclass(frozen=True)
-class Pace:
-    """What an update took, measured: seconds, and the tokens that it trained on or drew."""
-
-    seconds: float
-    tokens: float
-
-
 def pace(
     name: str,
     policy: Policy,
@@ -227,12 +215,4 @@ def pace(
     recipe = replace(recipe, selfplay=replace(recipe.selfplay, warm=0, shown=0))
     state = begin(name, policy, work, on, recipe, fit)
     stage = Stage(name, state, on, work.curriculum(on.arms, success), recipe, work.entries)
-    times, tokens = [], []
-    for _ in range(trials):
-        begun = time.monotonic()
-        tokens.append(stage.step(state).metrics["tokens"])
-        times.append(time.monotonic() - begun)
-        heartbeat.beat(f"measuring {name}")
-        if sum(times) > within:
-            break
-    return Pace(sorted(times)[len(times) // 2], sum(tokens) / len(tokens))
+    return timed(lambda: stage.step(state).metrics["tokens"], f"measuring {name}", trials, within)

@@ -50,6 +50,12 @@ class StoreRecorder:
             self._store.runs.rewind(self._run, state.step)
         return found
 
+    def begin(self, state: State, steps: int, planned: Callable[[int, int], None], *, resume: bool) -> None:
+        """`attach`, saying where a run of `steps` updates goes on; `planned` hears how many there are, and are done."""
+        if self.attach(state, resume=resume):
+            self._say(f"Going on from update {state.step} of {steps}.")
+        planned(steps, state.step)
+
     def step(self, report: StepReport) -> None:
         heartbeat.beat(f"run {self._run}: update {report.step}")
         self._pending.append(report)

@@ -69,9 +69,7 @@ def train(
 ) -> tuple[State, loop.Outcome]:
     """The training itself, through the shared loop, from `parent`, which `bench` has measured."""
     state = book.start(parent.policy, settings, work.dtype, work.moments(parent.row), fit)
-    if recorder.attach(state, resume=resume):
-        work.say(f"Going on from update {state.step} of {steps}.")
-    planned(steps, state.step)
+    recorder.begin(state, steps, planned, resume=resume)
     skills = memories(parent.policy, settings.seed, bench.remembered)
     outcome = loop.run(
         state,

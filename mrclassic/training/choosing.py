@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from mrclassic.curricula.contract import Curriculum, Draw, Outcome
 from mrclassic.curricula.core import by_arm, mean
 from mrclassic.tasks.arms import Arms
 from mrclassic.tasks.base import Item, keyed
 from mrclassic.training.grpo import GroupOutcome
+from mrclassic.training.report import StepReport
 from mrclassic.training.state import State
 
 
@@ -34,18 +36,21 @@ class Choosing:
         """Whether the group of the draw at `place` counts, for `grpo.step`."""
         return self._curriculum.accept(self._outcome(self.draws[place], group)) == "keep"
 
-    def observe(self, groups: Sequence[GroupOutcome]) -> dict[str, float]:
-        """Tell the curriculum how all groups went. Returns as metrics what was found and what follows from it: the mean
-        success of the arms that were drawn, how much there was to learn of each (`Outcome.signal`), and the share of
-        every arm from now on."""
+    def observe(self, report: StepReport, groups: Sequence[GroupOutcome]) -> StepReport:
+        """Tell the curriculum how all groups went. Returns the update's `report` with what was found and what follows
+        from it as metrics: the mean success of the arms that were drawn, how much there was to learn of each
+        (`Outcome.signal`), and the share of every arm from now on."""
         outcomes = [self._outcome(draw, group) for draw, group in zip(self.draws, groups, strict=True)]
         self._curriculum.observe(outcomes)
         self._state.facts["curriculum"] = self._curriculum.state_dict()
-        found = {}
+        found = dict(report.metrics)
         for arm, seen in by_arm(outcomes).items():
             found[f"success/{arm}"] = mean([each.success for each in seen])
             found[f"signal/{arm}"] = mean([each.signal for each in seen])
-        return found | {f"share/{arm}": share for arm, share in self._curriculum.report().items()}
+        found |= {f"share/{arm}": share for arm, share in self._curriculum.report().items()}
+        # A plugin's curriculum that fails is stood in for; its owner is told.
+        trouble = tuple(getattr(self._curriculum, "faults", ()))
+        return replace(report, metrics=found, faults=(*report.faults, *trouble))
 
     def _item(self, draw: Draw, place: int) -> Item:
         """An item with a name is a function of that alone, so that it can be drawn again."""

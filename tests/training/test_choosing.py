@@ -36,9 +36,7 @@ def step(state: State, curriculum: Curriculum, reward: object = vowels) -> tuple
     choosing = Choosing(state, ARMS, curriculum)
     weighted = [Weighted("vowels", reward)]  # type: ignore[arg-type]
     update = grpo.step(state, choosing.draw, weighted, SETTINGS, list, choosing.accept)
-    return choosing, replace(
-        update, report=replace(update.report, metrics={**update.report.metrics, **choosing.observe(update.groups)})
-    )
+    return choosing, replace(update, report=choosing.observe(update.report, update.groups))
 
 
 class Picky(Uniform):
