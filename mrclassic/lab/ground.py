@@ -10,7 +10,7 @@ from mrclassic.model.policy import Policy
 from mrclassic.night.workplace import Workplace
 from mrclassic.tasks import arithmetic
 from mrclassic.tasks.arms import Arms
-from mrclassic.training.suites import RECALL, Suite, SuiteResult, recall, skill
+from mrclassic.training.suites import RECALL, Suite, SuiteResult, recall, skill, summary
 
 _GLANCE = 200  # items of each level that the level is chosen by
 _MASTERED = 0.95  # there is nothing left to show on a level beyond this
@@ -48,7 +48,7 @@ class Ground:
         if level is None:
             every = self.work.arms([arithmetic.name])
             glance = [skill(every, name, min(items, _GLANCE), rotation=7) for name in every.names]
-            scores = {name: result.score for name, result in self.measure(self.policy, glance).items()}
+            scores = summary(self.measure(self.policy, glance))
             open_ = [name for name, score in scores.items() if score < _MASTERED] or list(scores)
             chosen = min(open_, key=lambda name: abs(scores[name] - near))
             shown = ", ".join(f"{name} {score:.0%}" for name, score in scores.items())

@@ -21,6 +21,7 @@ from typing import Any
 from mrclassic.errors import UsageError
 from mrclassic.model.policy import Policy
 from mrclassic.model.shapes import SHAPES, Shape
+from mrclassic.night import fitting
 from mrclassic.night.recorder import StoreRecorder, Watch
 from mrclassic.night.workplace import Parent, Workplace
 from mrclassic.training import base, fits, hatch, loop
@@ -170,9 +171,7 @@ def train(
                 recorder.flush()  # it keeps those of the newest update only
 
         recorder = StoreRecorder(work.store, run, folder, show, work.say)
-        if recorder.attach(state, resume=order.resume is not None):
-            work.say(f"Going on from update {state.step} of {recipe.steps}.")
-        planned(recipe.steps, state.step)
+        recorder.begin(state, recipe.steps, planned, resume=order.resume is not None)
         outcome = loop.run(
             state,
             lambda s: base.step(s, updates, recipe, mix),
@@ -238,7 +237,7 @@ def _resumed(work: Workplace, run: int) -> tuple[Order, _Ready]:
     recipe = base.Settings(**given["recipe"])
     fit = Fit.of(given.get("fit") or {})
     order = Order(**{**given, "recipe": recipe, "fit": fit, "resume": row.id})
-    folder = work.home.runs / f"run-{row.id}" / _CORPUS
+    folder = work.folder(row.id) / _CORPUS
     if not (folder / FACTS).exists():
         raise UsageError(f"Run {row.id} was ended before its corpus was its own; begin it again.")
     corpus = Packed(folder)
@@ -325,8 +324,9 @@ def _memory(work: Workplace, shape: Shape, recipe: base.Settings, fit: Fit) -> f
     """What the training takes, by arithmetic; raises MrClassicError where the device is too small."""
     width = base.context(shape)
     load = fits.Load(rows=max(1, recipe.tokens // width), width=width, learned=width)
-    place = fits.Place(work.device.type, work.dtype.itemsize)
-    return fits.check(shape, fit, load, place, fits.free_memory(work.device), str(work.device))
+    found = fitting.table(work, shape, fit, load)
+    found.check()
+    return found
 
 
 def _seconds_per_step(work: Workplace, ready: _Ready, updates: Updates) -> float:

@@ -62,9 +62,13 @@ def plan(work: Workplace, origin: str | None, method: str, fit: Fit, told: Calla
     if found is None:
         return None
     words, load = told(found)
+    return Plan(method, row.id, words, table(work, found.shape, fit, load))
+
+
+def table(work: Workplace, shape: Shape, fit: Fit, load: Load) -> Table:
+    """What such a training takes of the device, against what is free there now."""
     place = Place(work.device.type, work.dtype.itemsize)
-    table = fits.table(found.shape, fit, load, place, fits.free_memory(work.device), str(work.device))
-    return Plan(method, row.id, words, table)
+    return fits.table(shape, fit, load, place, fits.free_memory(work.device), str(work.device))
 
 
 def check(plan: Plan | None) -> None:

@@ -18,7 +18,7 @@ from mrclassic.night.workplace import Parent, Workplace
 from mrclassic.stats import wilson
 from mrclassic.store import curation
 from mrclassic.tasks.arms import Arms
-from mrclassic.training.suites import Probe, Suite, skill
+from mrclassic.training.suites import Probe, Suite, skill, summary
 
 OWN_TEXT, OTHER_TEXT, PICKS = "owner_text", "held_out_text", "owner_picks"
 GUARDS, ARRIVAL = "guards", "arrival"  # among a checkpoint's metrics: names of suites; scores of an imported model
@@ -63,8 +63,7 @@ def _arrive(work: Workplace, parent: Parent) -> None:
         work.say(f"What the imported model could do when it came is not known: {error}")
         return
     good = [name for name, result in found.items() if wilson(int(sum(result.scores)), len(result.scores)).low > _GOOD]
-    scores = {name: result.score for name, result in found.items()}
-    work.store.checkpoints.set_metrics(first.id, {**first.metrics, ARRIVAL: scores, GUARDS: good})
+    work.store.checkpoints.set_metrics(first.id, {**first.metrics, ARRIVAL: summary(found), GUARDS: good})
 
 
 def suites(work: Workplace) -> list[Suite]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from mrclassic import files
 from mrclassic.errors import MrClassicError, UsageError
 from mrclassic.model.shapes import SHAPES
-from mrclassic.night import knowing
+from mrclassic.night import fitting, knowing
 from mrclassic.night.recorder import StoreRecorder, Watch
 from mrclassic.night.workplace import Workplace
 from mrclassic.store import Checkpoint
@@ -59,8 +59,7 @@ def hatch_model(
     recipe = replace(hatch.RECIPES[size], seed=seed)
     width = min(SHAPES[size].context, 512)
     load = fits.Load(recipe.batch, width, width // 2)
-    place = fits.Place(work.device.type, work.dtype.itemsize)
-    fits.check(SHAPES[size], fits.WHOLE, load, place, fits.free_memory(work.device), str(work.device))
+    fitting.table(work, SHAPES[size], fits.WHOLE, load).check()
     length = f"{steps or recipe.steps}" if minutes is None else f"{minutes:g}m"
     folder = work.home.runs / f"hatch-{size}-{seed}-{length}-{work.digest}"
     if steps is not None:

@@ -17,8 +17,8 @@ from mrclassic.settings import Settings
 from mrclassic.store import Night, Store
 
 _CUT = ("planned", "running", "interrupted", "failed")
-# What a night computes depends on these; the rest may change in the middle of it.
 _CLOCK = "clock.json"
+# What a night computes depends on these; the rest may change in the middle of it.
 _SECTIONS = {"dtype", "book", "training", "practice", "taste", "gate"}
 
 

@@ -288,13 +288,6 @@ def table(shape: Shape, fit: Fit, load: Load, place: Place, free: int | None, de
     return replace(found, advice=hint)
 
 
-def check(shape: Shape, fit: Fit, load: Load, place: Place, free: int | None, device: str) -> Table:
-    """The table; raises MrClassicError where the training does not fit."""
-    found = table(shape, fit, load, place, free, device)
-    found.check()
-    return found
-
-
 def optimizer(kind: Kind, fit: Fit) -> Kind:
     """The optimizer `kind` with its state in the form that `fit` asks for."""
     if fit.optimizer_state == "full":

@@ -1,5 +1,5 @@
-"""One supervised update: the loss falls on replies, their end token included. Hatching and the book stand on it; base
-training shares its second half."""
+"""One supervised update: the loss falls on replies, their end token included. Hatching, the book, documents and traces
+are learned by it; base training, lessons and DPO share its second half."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def book_rows(
 
 
 def kept_rows(state: State, entries: Sequence[Entry], skills: Sequence[Row], count: int) -> list[Row]:
-    """`count` rows that keep what is known: of the book and of worked answers alike, or of whichever there is."""
+    """`count` rows that keep what is known: of the book and of `skills` alike, or of whichever there is."""
     of_book = 0 if not entries else count if not skills else count - count // 2
     of_skills = count - of_book if skills else 0
     return [*book_rows(state, entries, of_book, entries), *walked(state, skills, of_skills, "skills")]

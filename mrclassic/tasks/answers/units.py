@@ -14,7 +14,6 @@ _SAME = {
 }  # fmt: skip
 _CANONICAL = {spelling: unit for unit, spellings in _SAME.items() for spelling in (unit, *spellings.split())}
 _POWERS = {"square": "2", "sq": "2", "cubic": "3", "cu": "3"}
-_EMPTY = frozenset({"unit", "units", "of", "the", "a", "per", "and"})
 
 
 def conflict(gold: str, answer: str) -> bool:
