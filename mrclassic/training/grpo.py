@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from statistics import pstdev
 from typing import Literal, Protocol
 
@@ -117,7 +117,7 @@ class Update:
     """The report of an update, and how each group went (for the curriculum)."""
 
     report: StepReport
-    groups: tuple[GroupOutcome, ...] = field(default=())
+    groups: tuple[GroupOutcome, ...] = ()
 
 
 Accept = Callable[[int, GroupOutcome], bool]
