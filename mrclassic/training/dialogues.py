@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mrclassic.model.device import rounded
-from mrclassic.model.engine import Completion, Engine, Request
+from mrclassic.model.engine import Completion, Engine
 from mrclassic.model.policy import Policy
 from mrclassic.model.tokenizer import Message, Tokenizer
 from mrclassic.tasks.arms import Arms
@@ -114,18 +114,7 @@ def _draw(
 ) -> list[Completion]:
     if not prompts:
         return []
-    requests = [
-        Request(
-            prompt,
-            max_new=how.max_new,
-            temperature=how.temperature,
-            top_p=how.top_p,
-            top_k=how.top_k,
-            seed=seed,
-            first_row=place,
-        )
-        for place, prompt in prompts.items()
-    ]
+    requests = [how.request(prompt, seed, place) for place, prompt in prompts.items()]
     return [drawn[0] for drawn in Engine(policy, min(slots, rounded(len(requests)))).generate(requests)]
 
 

@@ -27,6 +27,10 @@ class Sampling:
     top_p: float = 1.0
     top_k: int = 0
 
+    def request(self, prompt: tuple[int, ...], seed: int, first_row: int, n: int = 1) -> Request:
+        """`n` draws after `prompt`: the rows of `seed` from `first_row` on."""
+        return Request(prompt, n, self.max_new, self.temperature, self.top_p, self.top_k, seed, first_row=first_row)
+
 
 @dataclass(frozen=True)
 class Rollout:
@@ -42,19 +46,7 @@ def sample(
     policy: Policy, prompts: Sequence[Sequence[int]], group: int, how: Sampling, *, seed: int, slots: int = 256
 ) -> list[list[Completion]]:
     """`group` completions of each prompt; row i of prompt p draws as row p * group + i of `seed`."""
-    requests = [
-        Request(
-            tuple(ids),
-            n=group,
-            max_new=how.max_new,
-            temperature=how.temperature,
-            top_p=how.top_p,
-            top_k=how.top_k,
-            seed=seed,
-            first_row=place * group,
-        )
-        for place, ids in enumerate(prompts)
-    ]
+    requests = [how.request(tuple(ids), seed, place * group, group) for place, ids in enumerate(prompts)]
     # The cache has room for every slot: no more of them than rows.
     return Engine(policy, min(slots, rounded(len(prompts) * group))).generate(requests)
 
