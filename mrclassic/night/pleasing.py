@@ -149,7 +149,8 @@ def planned(name: str, means: Means, policy: Policy, seconds: float) -> PlannedS
             f"({spoken} talk{'s' * (spoken > 1)} by your taste, {named}, + {own.prompts - spoken} by the verifiers) x "
             f"{own.group} answers = {own.completions} completions an update"
         )
-        return PlannedStage(name, int((seconds - begun) / pace.seconds), own.completions, words, *_each(pace))
+        steps = int((seconds - begun) / pace.seconds)
+        return PlannedStage(name, steps, own.completions, words, pace.seconds, pace.tokens)
     if isinstance(own, dpo.Settings):
         count = sum(len(each.pairs) for each in opinions.learned)
         begun, pace = _paced(begin(name, means, policy, _TRIALS, _TRIALS * own.batch))
@@ -161,11 +162,7 @@ def planned(name: str, means: Means, policy: Policy, seconds: float) -> PlannedS
         needed = max(1, _EPOCHS * len(opinions.talks) // own.batch)
         words = f"{len(opinions.talks)} rated conversations, {own.batch} an update"
     steps = max(0, min(needed, int(seconds / pace.seconds)))
-    return PlannedStage(name, steps, own.batch, words, *_each(pace))
-
-
-def _each(pace: Pace) -> tuple[float, float]:
-    return pace.seconds, pace.tokens
+    return PlannedStage(name, steps, own.batch, words, pace.seconds, pace.tokens)
 
 
 def _paced(method: Method) -> tuple[float, Pace]:

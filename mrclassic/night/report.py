@@ -158,12 +158,7 @@ def _head(report: NightReport) -> str:
     outcome = "a new model is in use" if report.promoted else "the model in use stays"
     started, finished = _moment(report.started), _moment(report.finished)
     when = f"{started:%A}, {started.day} {started:%B %Y}, {started:%H:%M} to {finished:%H:%M} ({started:%Z})"
-    lines = [
-        f"# Night {report.night}: {outcome}",
-        "",
-        f"{when}: {_time(report)}.",
-        "",
-    ]
+    lines = [f"# Night {report.night}: {outcome}", "", f"{when}: {_time(report)}.", ""]
     if report.promoted:
         lines += [
             f"**Promoted:** `{report.checkpoint_after}` replaces `{report.checkpoint_before}`. "

@@ -103,12 +103,11 @@ class Night:
             )
 
     def _bench(self, glance: bool = False) -> Bench:
-        items, rotation = self.items, self.number
         return Bench(
             self.work,
             self.parent,
-            items=items,
-            rotation=rotation,
+            items=self.items,
+            rotation=self.number,
             practised=True,
             choosing=True,
             preferred=self.opinions.suite,
