@@ -1,4 +1,4 @@
-"""What the stages of a night are called where their owner reads of them."""
+"""What stages of a night, and how many of something, are called where their owner reads of them."""
 
 from __future__ import annotations
 
@@ -14,3 +14,8 @@ _TITLES: Mapping[str, str] = MappingProxyType(
 def title(stage: str) -> str:
     """The stage in words; its name where that says it."""
     return _TITLES.get(stage, stage)
+
+
+def counted(count: float, word: str) -> str:
+    """1 update, 2 updates, 1,500 updates."""
+    return f"{count:,.0f} {word if count == 1 else f'{word}s'}"

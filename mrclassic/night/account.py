@@ -7,6 +7,7 @@ from typing import Any
 
 from mrclassic.store import Store
 from mrclassic.store.runs import Sample
+from mrclassic.titles import counted
 
 _SAMPLES = 32  # newest ones shown; those of an update with an alarm are shown beside
 
@@ -40,7 +41,7 @@ def _order(sample: Sample) -> tuple[int, int]:
 
 def lines(facts: dict[str, Any]) -> list[str]:
     """The same to read."""
-    told = [f"Run {facts['run']} ({facts['kind']}): {facts['status']} after {facts['steps']} updates."]
+    told = [f"Run {facts['run']} ({facts['kind']}): {facts['status']} after {counted(facts['steps'], 'update')}."]
     for name, value in facts["last"].items():
         if name in facts["first"] and isinstance(value, int | float):
             told.append(f"  {name:<28} {facts['first'][name]:>10.4g} -> {value:<10.4g}")

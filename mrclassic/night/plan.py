@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mrclassic.titles import title
+from mrclassic.titles import counted, title
 
 _WORTH_TELLING = 6.0  # seconds
 
@@ -34,7 +34,7 @@ class PlannedStage:
 
     def line(self) -> str:
         """The stage in words."""
-        parts = [self.arithmetic, f"{self.steps} updates"]
+        parts = [self.arithmetic, counted(self.steps, "update")]
         if self.epochs is not None:
             parts.append(f"{self.epochs:.1f} times the whole book")
         parts += [f"{self.steps * self.completions:,} in all", f"{_count(self.tokens)} tokens"]

@@ -21,7 +21,7 @@ from mrclassic.night.choices import Choice, told
 from mrclassic.night.gate import GateVerdict, SuiteVerdict
 from mrclassic.night.telling import told_of
 from mrclassic.sparkline import CELLS, sparkline
-from mrclassic.titles import title
+from mrclassic.titles import counted, title
 
 SAMPLES_SHOWN = 10
 LINES_SHOWN = 25
@@ -184,8 +184,8 @@ def _practice(report: NightReport) -> str:
     lines += [f"- {line}" for line in report.plan] or ["There was nothing to practise."]
     for stage in report.stages:
         amounts = [
-            f"{count:,} {word}"
-            for count, word in ((stage.steps, "updates"), (stage.completions, "completions"), (stage.tokens, "tokens"))
+            counted(count, word)
+            for count, word in ((stage.steps, "update"), (stage.completions, "completion"), (stage.tokens, "token"))
             if count
         ]
         if stage.status == "done" and not stage.steps:
@@ -291,7 +291,7 @@ def _way(gate: GateVerdict) -> list[str]:
 def _cost(report: NightReport) -> str:
     cost = report.cost
     parts = [_duration(60 * cost["minutes"])]
-    parts += [f"{cost[word]:,.0f} {word}" for word in ("updates", "completions", "tokens") if cost[word]]
+    parts += [counted(cost[f"{word}s"], word) for word in ("update", "completion", "token") if cost[f"{word}s"]]
     parts += [f"{cost['money']:.2f} at {report.price:g} an hour"] if "money" in cost else []
     return f"## What it cost\n\n{', '.join(parts)}."
 
