@@ -20,7 +20,7 @@ METHOD = METHODS["book"]
 
 def start(folder: Path) -> State:
     state = METHOD.start(torch.float32)
-    state.trainee.token_budget = 1024
+    state.trainee.token_budget = 8192
     state.journal = Journal(folder / "journal.jsonl")
     return state
 
@@ -44,7 +44,7 @@ def test_passes_are_halved_until_they_fit(name: str, monkeypatch: pytest.MonkeyP
     method = METHODS[name]
     easy, hard = method.start(torch.float32), method.start(torch.float32)
     for state in (easy, hard):
-        state.trainee.token_budget = 1024
+        state.trainee.token_budget = 8192
     wanted = method.step(easy).metrics
     sizes = narrow(monkeypatch, 300)
     found = method.step(hard).metrics
