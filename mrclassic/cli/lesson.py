@@ -50,4 +50,5 @@ def lesson(
     if not json:
         common.say(f"{facts.checkpoint} is in use now.")
         if facts.waiting:
-            common.say(f"{facts.waiting} entries still wait; another lesson or the night learns them.")
+            left = "1 entry still waits" if facts.waiting == 1 else f"{facts.waiting} entries still wait"
+            common.say(f"{left}; another lesson or the night takes it up.")
