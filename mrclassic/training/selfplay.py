@@ -72,7 +72,7 @@ class Settings:
     clip_low: float = 0.2
     clip_high: float = 0.28
     beta: float = 0.005
-    question_beta: float = 0.05  # at a tenth, questions come to be a few hundred that are asked over and over
+    question_beta: float = 0.05  # at a tenth of it four of five sums that a `tiny` asked came to be of one form
     replay_weight: float = 0.3
     seed: int = 0
 
