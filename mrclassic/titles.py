@@ -17,5 +17,11 @@ def title(stage: str) -> str:
 
 
 def counted(count: float, word: str) -> str:
-    """1 update, 2 updates, 1,500 updates."""
-    return f"{count:,.0f} {word if count == 1 else f'{word}s'}"
+    """1 update, 2 updates, 1,500 entries of the book."""
+    return f"{count:,.0f} {word if count == 1 else _plural(word)}"
+
+
+def _plural(word: str) -> str:
+    first, _, rest = word.partition(" of ")
+    first = first[:-1] + "ies" if first.endswith("y") else first + "s"
+    return f"{first} of {rest}" if rest else first

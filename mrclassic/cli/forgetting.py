@@ -10,6 +10,7 @@ import typer
 
 from mrclassic.cli import asking, common
 from mrclassic.errors import Refused, UsageError
+from mrclassic.titles import counted
 
 if TYPE_CHECKING:
     from mrclassic.store.forgetting import Found
@@ -89,18 +90,12 @@ _ROWS = {
 def _counted(found: Found) -> str:
     numbers = [(len(getattr(found.rows, table)), word) for table, word in _ROWS.items()]
     numbers += [(len(found.entries), "entry of the book"), (found.comments, "comment of the book")]
-    words = [f"{count:,} {_plural(word) if count != 1 else word}" for count, word in numbers if count]
+    words = [counted(count, word) for count, word in numbers if count]
     if found.rows.touched or found.rows.unnamed:
         words.append("titles or drafts")
     if found.pages:
         words.append(f"words on {len(found.pages):,} pages of nights")
     return ", ".join(words)
-
-
-def _plural(word: str) -> str:
-    first, _, rest = word.partition(" of ")
-    first = first[:-1] + "ies" if first.endswith("y") else first + "s"
-    return f"{first} of {rest}" if rest else first
 
 
 def _ask() -> None:

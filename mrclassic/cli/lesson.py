@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from mrclassic.cli import common
+from mrclassic.titles import counted
 
 
 def lesson(
@@ -50,5 +51,5 @@ def lesson(
     if not json:
         common.say(f"{facts.checkpoint} is in use now.")
         if facts.waiting:
-            left = "1 entry still waits" if facts.waiting == 1 else f"{facts.waiting} entries still wait"
-            common.say(f"{left}; another lesson or the night takes it up.")
+            waits = "waits" if facts.waiting == 1 else "wait"
+            common.say(f"{counted(facts.waiting, 'entry')} still {waits}; another lesson or the night takes it up.")

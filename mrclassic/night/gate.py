@@ -36,6 +36,7 @@ from statistics import NormalDist
 from typing import Literal, get_args
 
 from mrclassic.stats import Interval, paired_mean, paired_proportions
+from mrclassic.titles import counted
 
 Kind = Literal["target", "guard", "watch"]
 HELD_OUT = "held_out_picks"  # the suite of those that nothing was learned from
@@ -277,7 +278,7 @@ def _points(margin: float) -> str:
 def _numbers(suite: SuiteScores, before: Sequence[float], interval: Interval) -> str:
     """`41.0% -> 47.5%, +6.5 points (between +2.1 and +10.9; 1,000 items)`, with plain numbers for other scores."""
     n = len(before)
-    items = f"{n:,} item{'s' * (n != 1)}"
+    items = counted(n, "item")
     old, new = _mean(before), _mean(suite.child)
     gain = _gain(before, suite.child)
     if all(0 <= score <= 1 for score in (*before, *suite.child)):

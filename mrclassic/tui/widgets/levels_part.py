@@ -15,6 +15,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from mrclassic.sparkline import sparkline
+from mrclassic.titles import counted
 from mrclassic.tui.catalogue import Known, Level, rewards
 from mrclassic.tui.curves import Curve
 from mrclassic.tui.skills import Skill, day, practised, words
@@ -203,7 +204,7 @@ def _table(title: str, rows: Sequence[tuple[str, str]]) -> Table:
 
 
 def _task_row(task: Known) -> Content:
-    levels = f"{len(task.levels)} level{'s' if len(task.levels) != 1 else ''}"
+    levels = counted(len(task.levels), "level")
     return Content.assemble(_cut(visible(task.name)), (f" {'broken' if task.broken else levels}", "dim"))
 
 
