@@ -79,8 +79,9 @@ class Opinions:
 def gather(work: Workplace, marks: Marks | None = None) -> Opinions:
     """What the owner said until now, or until `marks` were made."""
     given = {name: float(getattr(work.settings.taste, _KEYS[name])) for name in STAGES}
-    every = tasting.said(work.store, tasting.Until(marks.pick, marks.vote) if marks else None)
-    last = tasting.newest_of(every) if marks is None else marks
+    until = tasting.Until(marks.pick, marks.vote) if marks else None
+    every = tasting.said(work.store, until)
+    until = until or tasting.newest_of(every)
     learned, held = prefer.parted(every)
     talks, named = _talks(work, marks)
     newest = tasting.newest(work.home)
@@ -97,7 +98,7 @@ def gather(work: Workplace, marks: Marks | None = None) -> Opinions:
         except MrClassicError as error:  # thin evidence, or a taste that is damaged: no reason to practise nothing
             lacking[TASTE] = str(error)
     return Opinions(
-        Marks(last.pick, last.vote, named, taste),
+        Marks(until.pick, until.vote, named, taste),
         tuple(learned),
         tuple(held),
         () if isinstance(talks, str) else tuple(talks),

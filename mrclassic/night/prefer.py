@@ -72,7 +72,8 @@ def train(
 ) -> Preferred:
     """Train on the picks and votes of this home from the checkpoint in use (or `origin`)."""
     begun = time.monotonic()
-    until = tasting.newest_of(tasting.said(work.store))
+    every = tasting.said(work.store)
+    until = tasting.newest_of(every)
     order = Order(settings, steps, until.pick, until.vote, work.fit)
     if resume is not None:
         former = work.resumable(resume, "dpo")
@@ -80,8 +81,8 @@ def train(
         told = former.settings
         fit = Fit.of(told.get("fit", {}))
         order = Order(dpo.Settings(**told["dpo"]), told["steps"], told["last"], told.get("vote", 0), fit)
+        every = tasting.said(work.store, tasting.Until(order.last, order.vote))
     own = order.dpo
-    every = tasting.said(work.store, tasting.Until(order.last, order.vote))
     learned, held = parted(every)
     if not held:
         raise Refused(
