@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from mrclassic.settings import Settings
     from mrclassic.store import Store
 
-LONGEST = 10_000  # minutes of any training or night: a week
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print facts as JSON on standard output.")]
 
 

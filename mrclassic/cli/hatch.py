@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mrclassic.bounds import LONGEST
 from mrclassic.cli import common
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ def hatch(
     size: Annotated[str, typer.Option(help="tiny (1M), small (10M) or classic (49M).")] = "tiny",
     minutes: Annotated[
         float | None,
-        typer.Option(min=0.05, max=common.LONGEST, help="Train about this long; default: what the size needs."),
+        typer.Option(min=0.05, max=LONGEST, help="Train about this long; default: what the size needs."),
     ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Exactly so many updates.")] = None,
     seed: Annotated[

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from mrclassic.bounds import LONGEST
 from mrclassic.cli import common
 
 app = typer.Typer(
@@ -33,7 +34,7 @@ def run(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(help="Of the experiment; `mrclassic lab list` shows them.")],
     minutes: Annotated[
-        float | None, typer.Option(min=0.01, max=common.LONGEST, help="Of each arm (default: see the list).")
+        float | None, typer.Option(min=0.01, max=LONGEST, help="Of each arm (default: see the list).")
     ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Instead: updates of each arm.")] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="How often each arm is run (default: see the list).")] = None,

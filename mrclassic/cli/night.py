@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mrclassic.bounds import LONGEST, SHORTEST
 from mrclassic.cli import common
 from mrclassic.daemon.status import beat_file
 
@@ -33,7 +34,7 @@ def night(
     ] = False,
     minutes: Annotated[
         float | None,
-        typer.Option(min=0.2, max=common.LONGEST, help="The whole night's budget (default: the settings)."),
+        typer.Option(min=SHORTEST, max=LONGEST, help="The whole night's budget (default: the settings)."),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Default: the number of the night.")] = None,
     learning_rate: Annotated[

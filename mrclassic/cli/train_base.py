@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from mrclassic.bounds import LONGEST
 from mrclassic.cli import common, fitting
 from mrclassic.cli.resuming import Resume
 
@@ -40,7 +41,7 @@ def base(
     steps: Annotated[int | None, typer.Option(min=1, help="Number of updates.")] = None,
     minutes: Annotated[
         float | None,
-        typer.Option(min=0.05, max=common.LONGEST, help="About this long; turned into updates once, at the start."),
+        typer.Option(min=0.05, max=LONGEST, help="About this long; turned into updates once, at the start."),
     ] = None,
     epochs: Annotated[float | None, typer.Option(min=0.001, help="Passes over the corpus (default: 1).")] = None,
     optimizer: Annotated[

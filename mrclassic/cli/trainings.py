@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mrclassic.bounds import LONGEST
 from mrclassic.cli import common
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ From = Annotated[str | None, typer.Option("--from", help="Checkpoint to begin fr
 Steps = Annotated[int | None, typer.Option(min=1, help="Number of updates.")]
 Minutes = Annotated[
     float | None,
-    typer.Option(min=0.05, max=common.LONGEST, help="About this long; turned into updates once, at the start."),
+    typer.Option(min=0.05, max=LONGEST, help="About this long; turned into updates once, at the start."),
 ]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same run.")]
 Rate = Annotated[float | None, typer.Option(min=0.0, help="Learning rate (default: the settings).")]

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from mrclassic.bounds import LONGEST, SHORTEST
 from mrclassic.daemon import again, schedule, supervise
 from mrclassic.daemon.keeper import Keeper
 from mrclassic.daemon.log import event, logged
@@ -23,7 +24,7 @@ from mrclassic.daemon.status import Job, State, Status, last_words, sentence, wr
 from mrclassic.daemon.systemd import Manager
 from mrclassic.errors import MrClassicError
 from mrclassic.home import Home
-from mrclassic.settings import LONGEST, SHORTEST, Settings
+from mrclassic.settings import Settings
 from mrclassic.store import Request, Store
 
 _STOP, _DUE, _LATE = b"s", b"d", b"l"

@@ -6,8 +6,6 @@ the environment, `{"night.minutes": 60}` from a flag. A wrong one names its plac
 
 from mrclassic.settings.loading import PREFIX, load
 from mrclassic.settings.sections import (
-    LONGEST,
-    SHORTEST,
     Book,
     Chat,
     Gate,
@@ -24,9 +22,7 @@ from mrclassic.settings.sections import (
 from mrclassic.settings.writing import template, write_template
 
 __all__ = [
-    "LONGEST",
     "PREFIX",
-    "SHORTEST",
     "Book",
     "Chat",
     "Gate",

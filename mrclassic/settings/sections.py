@@ -8,11 +8,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from mrclassic.bounds import LONGEST, SHORTEST
+
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-SHORTEST = 0.2
-"""Minutes of the shortest night."""
-LONGEST = 10_000.0
-"""And of the longest: a week."""
 
 
 def _device(value: str) -> str:
