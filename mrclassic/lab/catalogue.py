@@ -45,6 +45,7 @@ _ALL = (
     Entry("mixing", "what to read next: sources by what they take off the held-out loss, against their sizes", 15, 3),
     Entry("stories", "stories told in the same words against varied ones: what can be asked for afterwards", 10, 3),
     Entry("taste", "owners whose taste is known: what is learned of it from 50 to 2,000 picks", 15, 1),
+    Entry("dpo", "an owner's picks by each loss, the owner known, beside picks by lot: who is preferred", 10, 3),
     Entry("overoptimization", "practice for a learned taste, its owner known: what guards keep it from", 10, 2),
     Entry("hh", "which of two replies people preferred: heads beside length alone and a bag of words", 10, 1),
     Entry(

@@ -10,17 +10,18 @@ a reply of the model and one of the model it came from, to questions that nobody
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from statistics import fmean, pstdev
 from typing import Any
 
 from mrclassic.evidence import Evidence
-from mrclassic.lab.experiment import UNWATCHED, Arm, Finding, Method, Options, Result, of, points, score_words
+from mrclassic.lab.experiment import UNWATCHED, Arm, Finding, Method, Options, Result, of
 from mrclassic.lab.ground import Ground
 from mrclassic.lab.methods import book_rows, no_rows
 from mrclassic.lab.owners import KIND, OWNERS, Owner
-from mrclassic.lab.taste import Shown, drawn, spliced
+from mrclassic.lab.taste import drawn, spliced
+from mrclassic.lab.wins import ROOM, wins, won
 from mrclassic.model.policy import Policy
 from mrclassic.rewards.contract import Weighted
 from mrclassic.rewards.correct import Completions, texts_of
@@ -28,16 +29,13 @@ from mrclassic.rewards.taste import NAME as TASTE
 from mrclassic.rewards.taste import Taste
 from mrclassic.tasks.base import Item, keyed
 from mrclassic.training import grpo, reward_model
-from mrclassic.training import policy_gradient as pg
 from mrclassic.training.report import StepReport
 from mrclassic.training.reward_model import RewardModel
 from mrclassic.training.sentinel import PLEASED
 from mrclassic.training.state import State
-from mrclassic.training.suites import SuiteResult
 
-WINS = "preferred by the owner"
 PICKS = 200
-_POOL, _PROMPTS, _GROUP, _ROOM = 96, 8, 8, 40  # questions that are practised, those of an update, answers, tokens
+_POOL, _PROMPTS, _GROUP = 96, 8, 8  # questions that are practised, those of an update, answers
 _RATE, _BETA = 4e-4, 0.05
 _MEASURED = 1e-9  # a weight of the divergence at which it costs nothing and is known all the same
 _REPLAY = 32
@@ -75,28 +73,6 @@ def prepare(ground: Ground, options: Options, seed: int) -> Policy:
     return ground.policy
 
 
-def wins(first: Policy, owner: Owner, shown: Sequence[Shown], seed: int) -> Callable[[Policy], SuiteResult]:
-    """Measures in how many of these prompts the owner prefers a reply of a policy to one of `first`."""
-
-    def draw(policy: Policy, salt: int) -> list[str]:
-        tokenizer = policy.tokenizer
-        asked = [tokenizer.encode_chat([{"role": role, "content": words} for role, words in each]) for each, _ in shown]
-        groups = pg.sample(policy, asked, 1, pg.Sampling(_ROOM), seed=2 * seed + salt)
-        return [tokenizer.decode(list(group[0].tokens)) for group in groups]
-
-    against = draw(first, 0)
-
-    def measured(policy: Policy) -> SuiteResult:
-        replies = draw(policy, 1)
-        scores = []
-        for place, (reply, other) in enumerate(zip(replies, against, strict=True)):
-            one, two = owner.likes(reply), owner.likes(other)
-            scores.append(float(one > two if one != two else keyed("even", seed, place).random() < 0.5))
-        return SuiteResult(WINS, tuple(scores), tuple(replies))
-
-    return measured
-
-
 def arms(ground: Ground, options: Options) -> list[Arm]:
     """With and without guards; `--level` names another owner."""
     ground.choose([], options.items)
@@ -125,7 +101,7 @@ def _practise(ground: Ground, policy: Policy, seed: int, options: Options, *, gu
     given: Mapping[str, Any] = {
         "prompts": _PROMPTS,
         "group": _GROUP,
-        "max_new": _ROOM,
+        "max_new": ROOM,
         "learning_rate": _RATE,
         "warmup": 5,
         "redraws": 0,
@@ -159,31 +135,21 @@ def findings(results: Sequence[Result], ground: Ground) -> list[Finding]:
     """Who is pleased, and who would have seen it."""
     found = []
     if guarded := of(results, "guarded"):
-        told = [_won(result) for result in guarded]
+        told = [won(result) for result in guarded]
         claim = "with guards its owner prefers the new model to the one it came from, beyond chance"
-        found.append(Finding(claim, all(won for won, _ in told), "; ".join(words for _, words in told)))
+        found.append(Finding(claim, all(held for held, _ in told), "; ".join(words for _, words in told)))
     unguarded = of(results, "unguarded")
     seen = [(result, values) for result in unguarded if len(values := _curves(result)) > 1]
     if seen:
         falls = [values[-1][1] < max(gold for _, gold in values) and values[-1][0] > values[0][0] for _, values in seen]
         words = "; ".join(
             f"seed {result.seed}: proxy {values[0][0]:.2f} to {values[-1][0]:.2f}, gold at best "
-            f"{max(gold for _, gold in values):+.2f} and {values[-1][1]:+.2f} in the end; {_won(result)[1]}"
+            f"{max(gold for _, gold in values):+.2f} and {values[-1][1]:+.2f} in the end; {won(result)[1]}"
             for result, values in seen
         )
         found.append(Finding("without guards the proxy goes on rising while the gold falls", all(falls), words))
         found.append(_heard(unguarded))
     return found
-
-
-def _won(result: Result) -> tuple[bool, str]:
-    gain, reach = result.gain(WINS)
-    words = (
-        f"seed {result.seed}: {score_words(result.after[WINS])}, {points(gain, reach)} after {result.trained} updates"
-    )
-    if result.stopped and result.verdict is not None:
-        words += f", ended by the sentinel ({result.verdict.rule})"
-    return reach.low > 0, words
 
 
 def _curves(result: Result) -> list[tuple[float, float]]:

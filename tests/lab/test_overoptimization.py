@@ -12,8 +12,8 @@ import pytest
 from mrclassic.lab import catalogue, overoptimization
 from mrclassic.lab.experiment import Options, Result
 from mrclassic.lab.ground import Ground
-from mrclassic.lab.overoptimization import WINS
 from mrclassic.lab.run import carry_out
+from mrclassic.lab.wins import WINS
 from mrclassic.night.workplace import Workplace
 from mrclassic.settings import load
 from mrclassic.store import Store
