@@ -85,11 +85,12 @@ def _gumbel(rng: random.Random) -> float:
 
 
 KIND = Owner("kind", "likes to be spoken to, in words that do not repeat", kind)
+BRIEF = Owner("brief", "likes it short, and nothing else", brief)
 OWNERS: tuple[Owner, ...] = (
     Owner("warm", "likes to be spoken to", warm),
     Owner("tidy", "likes no word twice, and an end", tidy),
     Owner("whims", "likes some words and not others", whims),
     Owner("contrary", "likes what the tidy one does not", lambda text: -tidy(text)),
-    Owner("brief", "likes it short, and nothing else", brief),
+    BRIEF,
     Owner("noisy", "as the one with whims, but seldom sure", whims, 1.2),
 )

@@ -1,13 +1,14 @@
 """What can be learned of an owner's taste from 50, 200, 500 and 2,000 picks, where the taste is known.
 
 The model in use draws five replies to questions that it does not know by heart, each made of two from the book; six
-owners pick (see `owners`). The heads learn from so many picks, and are held against 500 others by the same owner: how
-often they name the pick, how well they know how often, and whether what they say of themselves beforehand was true.
-`--steps N` stops at N picks.
+owners pick (see `owners`). The heads learn from so many picks, and are held against 2,000 others by the same owner: how
+often they name the pick, how well they know how often, and whether what they say of themselves beforehand was true. One
+owner goes by length alone, which no taste is to learn. `--steps N` stops at N picks.
 """
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,17 +19,17 @@ from mrclassic.book import Entry
 from mrclassic.evidence import Evidence
 from mrclassic.lab.experiment import Finding, Options
 from mrclassic.lab.ground import Ground
-from mrclassic.lab.owners import OWNERS, Owner
+from mrclassic.lab.owners import BRIEF, OWNERS, Owner
 from mrclassic.model.engine import Engine, Request
 from mrclassic.model.policy import Policy
-from mrclassic.stats import wilson
+from mrclassic.stats import Interval, wilson
 from mrclassic.tasks.base import keyed
 from mrclassic.training import reward_model, supervised
 from mrclassic.training.taste.features import Reader
 from mrclassic.training.taste.measure import Measured, measure
 
 PICKS = (50, 200, 500, 2000)
-HELD_OUT = 500
+HELD_OUT = 2000
 _STEADY = 0.5  # who would pick the same so often has a taste that can be known
 _REPLIES, _MORE, _ROOM, _WARMTH = 5, 3, 40, 1.4  # replies, drawn besides lest two are alike, their tokens, temperature
 _TRUE = 0.05  # of the calibration: a gap that nobody would notice
@@ -54,8 +55,22 @@ class Row:
         return self.found.right / self.held_out
 
     @property
+    def reach(self) -> Interval:
+        """What of their picks it names, with 95%."""
+        return wilson(self.found.right, self.held_out)
+
+    @property
+    def true(self) -> bool:
+        """Whether it said what is so: no more apart than two shares may be that are measured so well (Newcombe,
+        Statistics in Medicine 17, 1998, method 10)."""
+        said, reach = self.said, self.reach
+        below = math.hypot(said.top1 - said.low, reach.high - self.top1)
+        above = math.hypot(said.high - said.top1, self.top1 - reach.low)
+        return -above <= said.top1 - self.top1 <= below
+
+    @property
     def words(self) -> str:
-        low, high = wilson(self.found.right, self.held_out)
+        low, high = self.reach
         said = "may" if self.said.allowed else "may not"
         return (
             f"{self.picks} picks: {self.top1:.1%} ({low:.1%} to {high:.1%}), said {self.said.top1:.1%}; calibration "
@@ -147,14 +162,17 @@ def findings(rows: Sequence[Row]) -> list[Finding]:
         told = "; ".join(row.words for row in mine)
         claim = f"{owner.name} ({owner.about}; would pick the same {mine[0].again:.0%} of the time)"
         held: bool | None = None
-        if mine[0].again >= _STEADY and any(row.picks >= _ENOUGH for row in mine):
+        if owner is BRIEF:
+            claim += " may not be a reward from any number of picks"
+            held = not any(row.said.allowed for row in mine)
+        elif mine[0].again >= _STEADY and any(row.picks >= _ENOUGH for row in mine):
             claim += f" is known from {_ENOUGH} picks on: 35% and more"
             held = all(row.top1 >= 0.35 for row in mine if row.picks >= _ENOUGH)
         found.append(Finding(claim, held, told))
-    true = [row for row in rows if row.said.low <= row.top1 <= row.said.high]
+    true = [row for row in rows if row.true]
     found.append(
         Finding(
-            "what it says of itself (95%) covers what is so in nine cases of ten",
+            "what it says of itself is so in nine cases of ten, as far as can be told (95%)",
             len(true) >= 0.9 * len(rows),
             f"{len(true)} of {len(rows)}",
         )

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from mrclassic.errors import UsageError
 from mrclassic.lab import catalogue, hh, owners, taste
 from mrclassic.lab.ground import Ground
+from mrclassic.stats import wilson
 
 TALK = (
     ("\n\nHuman: Hi?\n\nAssistant: Good tea.", "\n\nHuman: Hi?\n\nAssistant: Bad rain and moon."),
@@ -100,6 +101,16 @@ def test_what_is_learned_of_owners_is_told_with_what_it_says_of_itself() -> None
     found = taste.findings(rows)
     assert found[0].held is None  # of too few picks nothing was claimed
     assert "80 picks: " in found[0].words
+    assert (found[1].held, "may not be a reward from any" in found[1].claim) == (True, True), "length is no taste"
+    assert (
+        taste.findings([replace(brief, said=replace(brief.said, own=300, right=brief.said.judged, length=0.0))])[0].held
+        is False
+    )
+    assert whims.true
+    for said in (0.0, 1.0):  # what was said is another thing than what is so, and was measured as well
+        right = round(said * whims.said.judged)
+        low, high = wilson(right, whims.said.judged)
+        assert not replace(whims, said=replace(whims.said, right=right, low=low, high=high)).true
     many = taste.findings([replace(whims, picks=500), replace(brief, picks=500, again=0.3)])
     assert many[0].held is True
     assert len(many) == 5

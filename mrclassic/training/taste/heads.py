@@ -1,8 +1,9 @@
 """The first form: small heads on the policy's frozen features, for owners with fewer than some thousands of picks.
 
-The features are brought to one scale and to the at most 64 directions in which the replies of one choice differ most
-(principal components); on these stand five linear heads, each fitted to a bootstrap sample of the choices. How strongly
-they are held back (ridge) is chosen by the choices that were not in a head's sample.
+The features are brought to one scale and to the 64 directions in which the replies of one choice differ most (principal
+components), to more of them where there are more than 512 choices; on these stand five linear heads, each fitted to a
+bootstrap sample of the choices. How strongly they are held back (ridge) is chosen by the choices that were not in a
+head's sample.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from mrclassic.training.taste import logit
 from mrclassic.training.taste.features import Reader
 
 MEMBERS = 5
-WIDTH = 64
-_RIDGES = (5000.0, 1000.0, 200.0, 40.0, 8.0)
+_WIDTH = 64
+_EACH = 8  # choices for a direction, where there are more
+_RIDGES = (25000.0, 5000.0, 1000.0, 200.0, 40.0, 8.0)
 _FLAT = 1e-6  # of the deviation: a feature below is the same for all
 
 
@@ -73,17 +75,18 @@ def learn(reader: Reader, choices: Sequence[Choice], seed: int) -> Heads:
     middle, scale = raw.mean(0), raw.std(0)
     scale = torch.where(scale > _FLAT, scale, torch.ones_like(scale))
     flat = logit.centred((raw - middle) / scale, of)
-    directions = _principal(flat)
+    directions = _principal(flat, max(_WIDTH, len(choices) // _EACH))
     narrow = flat @ directions
     weights = torch.stack([bootstrap(len(choices), seed, member) for member in range(MEMBERS)])
     ridge, heads = _held_back(narrow, of, weights)
     return Heads(reader, middle, scale, directions, heads, ridge)
 
 
-def _principal(flat: Tensor) -> Tensor:
-    """The directions (F, W) in which `flat` (R, F) varies most; their signs are fixed, which a solver leaves open."""
+def _principal(flat: Tensor, width: int) -> Tensor:
+    """The at most `width` directions (F, W) in which `flat` (R, F) varies most; their signs are fixed, which a solver
+    leaves open."""
     values, vectors = torch.linalg.eigh(flat.t() @ flat / len(flat))
-    keep = min(WIDTH, int((values > _FLAT).sum()), flat.shape[1]) or 1
+    keep = min(width, int((values > _FLAT).sum()), flat.shape[1]) or 1
     found = vectors[:, -keep:].flip(-1)
     largest = found.abs().argmax(0)
     turned: Tensor = found * found[largest, torch.arange(keep)].sign()
