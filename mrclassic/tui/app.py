@@ -15,6 +15,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App
+from textual.await_complete import AwaitComplete
 from textual.events import Event, InputEvent
 
 from mrclassic import desktop
@@ -144,6 +145,11 @@ class ClassicApp(App[int]):
 
     def _signalled(self) -> None:
         self.call_later(self.action_quit)
+
+    def pop_screen(self) -> AwaitComplete:
+        """Close the page on top, if there is one over the chat: of two Escapes in a row the second may find its page
+        gone, and Textual (8.2) would end the app over that."""
+        return super().pop_screen() if len(self.screen_stack) > 1 else AwaitComplete()
 
     def action_help(self) -> None:
         self._found("helped")

@@ -87,7 +87,7 @@ class Owner:
             self.terminal.rest(1.0)  # its last words
             raise AssertionError(
                 f"It ended with {self.terminal.child.returncode} after {list(self.pressed)}:\n"
-                f"{self.terminal.seen[-4000:].decode(errors='replace')}"
+                f"{self.terminal.seen[-60000:].decode(errors='replace')}"
             )
 
     def deed(self) -> None:

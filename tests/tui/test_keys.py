@@ -103,3 +103,17 @@ async def test_question_mark_and_q_are_text_in_the_box_and_keys_outside(home: Ho
         await here.pilot.press("escape", "q")
         await here.until(lambda: not here.app.is_running or here.app._exit, "the end")
         assert here.app.return_value == 0
+
+
+@pytest.mark.parametrize("opener", ["f1", "f4", "f7", "f12", "ctrl+p"])
+async def test_a_second_escape_that_finds_the_page_gone_ends_nothing(home: Home, opener: str) -> None:
+    async with seat(home) as here:
+        await here.pilot.press(opener)
+        page = here.app.screen
+        assert page is not here.screen
+        page.dismiss()  # both were pressed before the first had closed it
+        page.dismiss()
+        await here.idle()
+        assert here.app.screen is here.screen
+        await here.type("still here")
+        assert here.box.text == "still here"
