@@ -308,15 +308,6 @@ def put_all(path: Path, entries: Iterable[Entry]) -> int:
     return new
 
 
-def take_out(path: Path, entry: Entry) -> bool:
-    """Take exactly this entry out of the book; return whether it was there."""
-    with lock(path):
-        text, found = without_entry(read(path), entry, str(path))
-        if found:
-            write(path, text)
-    return found
-
-
 def ensure_book(home: Home) -> bool:
     """Give a new home the starter book; return whether it was written now. A book that is there stays as it is."""
     if home.book.exists():

@@ -146,11 +146,13 @@ def test_the_latest_reply_wins_in_place_and_comments_stay(tmp_path: Path) -> Non
     )
     assert book.put(path, entry("new", "one")) is None
     assert book.load(path)[-1] == entry("new", "one")
-    assert book.take_out(path, entry("hello", "hi")) is False
-    assert book.take_out(path, entry("hello", "good day\nto you")) is True
-    assert book.load(path) == [entry("bye", "see you"), entry("new", "one")]
+    text = book.read(path)
+    assert book.without_entry(text, entry("hello", "hi")) == (text, False)
+    left, found = book.without_entry(text, entry("hello", "good day\nto you"))
+    assert found is True
+    assert book.parse(left) == [entry("bye", "see you"), entry("new", "one")]
     for comment in ("# top", "# about hello", "# inside", "# about bye", "# foot"):
-        assert comment in path.read_text().split("\n")
+        assert comment in left.split("\n")
 
 
 def test_putting_what_is_there_changes_nothing(tmp_path: Path) -> None:

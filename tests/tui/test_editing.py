@@ -92,7 +92,7 @@ def test_an_entry_that_moved_is_found_and_one_that_went_is_told(home: Home) -> N
     wanted = book.load(home.book)[1]
     home.book.write_text("> first\none\n\n" + TEXT)
     assert drafts.entry(wanted).start == 8
-    book.take_out(home.book, wanted)
+    book.write(home.book, book.without_entry(book.read(home.book), wanted)[0])
     with pytest.raises(UsageError, match="not there any more"):
         drafts.entry(wanted)
 
