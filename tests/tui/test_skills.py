@@ -190,7 +190,10 @@ async def test_levels_and_curriculum_at_three_widths(skilled: Home) -> None:
             assert all(len(line.rstrip()) <= width - 2 for line in text.splitlines())
             await here.pilot.press("left")
         picture = screen.query_one(Picture)
-        await picture.query_one(PlotWidget).remove_children()
+        plot = picture.query_one(PlotWidget)
+        await plot.remove_children()
+        plot.on_mount()  # as it comes where a page is left before the plot's parts are there
+        plot.margin_left = 3
         picture.show(replace(picture.curve, note="drawn while it is taken down"))
         await here.pilot.press("tab", "pagedown", "tab", "end", "up")
         await here.until(lambda: "no; tasks =" in shown(screen, "#levels--facts"), "a task that is not practised")

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import importlib
 import sys
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
+from textual.css.query import NoMatches
 from textual.widget import Widget
 
 from mrclassic.tui import garbage
@@ -30,6 +33,24 @@ async def ready() -> None:
         garbage.set_aside()
 
 
+@cache
+def _plot() -> type[Any]:
+    """The library's plot (textual-plot 0.10), made to bear being taken down before its parts are there: who leaves a
+    page at once would end the app."""
+    from textual_plot import PlotWidget as Theirs
+
+    class PlotWidget(Theirs):
+        def _update_margin_sizes(self) -> None:
+            with suppress(NoMatches):
+                super()._update_margin_sizes()
+
+        def _update_legend(self) -> None:
+            with suppress(NoMatches):
+                super()._update_legend()
+
+    return PlotWidget
+
+
 class Picture(Widget):
     """One curve in a frame; it takes no keys from the page it stands on."""
 
@@ -40,9 +61,7 @@ class Picture(Widget):
         self.border_subtitle = curve.note
 
     def compose(self) -> ComposeResult:
-        from textual_plot import PlotWidget
-
-        plot = PlotWidget(allow_pan_and_zoom=False)
+        plot = _plot()(allow_pan_and_zoom=False)
         plot.can_focus = False
         yield plot
 
