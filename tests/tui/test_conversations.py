@@ -84,3 +84,20 @@ async def test_what_is_typed_while_another_conversation_opens_goes_there(baby_ho
         assert here.box.text == "new"
     with Store.open(baby_home) as store:
         assert "old" in [store.conversations.draft(talk.id) for talk in store.conversations.list()]
+
+
+async def test_conversations_that_are_opened_at_once_come_one_after_the_other(home: Home) -> None:
+    with Store.open(home) as store:
+        talks = [store.conversations.create(title, "") for title in ("one", "two")]
+        for talk in talks:
+            store.conversations.add(talk.id, None, "user", f"about {talk.title}", "user")
+    async with seat(home) as here:
+        await here.idle()
+        screen = here.screen
+        opened = [screen.switch(lambda at=talk.id: screen.desk.show(at)) for talk in (*talks, *talks)]
+        await asyncio.gather(*opened, screen.history.show(()))
+        await screen.switch(lambda: screen.desk.show(talks[0].id))
+        await here.idle()
+        assert screen.conversation == talks[0].id
+        assert here.texts == ["about one"]
+        assert not screen._switching

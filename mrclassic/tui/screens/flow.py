@@ -8,6 +8,7 @@ wrote or picked comes back to where he can do it again.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from time import monotonic
@@ -54,7 +55,9 @@ class Flow(Unsent):
         self.opened = False
         self.picked = False
         """Whether something was picked in this session and not taken back."""
-        self._sending = self._switching = False
+        self._sending = False
+        self._switching = 0  # conversations that are on their way to the desk
+        self._showing = asyncio.Lock()
         self._edited_in: Draw | None = None  # the draw that it is of: the answers may have been drawn again since
         self._left_at = 0.0
 
@@ -98,7 +101,8 @@ class Flow(Unsent):
     async def switch(self, find: Callable[[], View]) -> None:
         """Put another conversation on the desk; what is typed meanwhile goes there."""
         self.workers.cancel_group(self, "draw")
-        left, self._switching = self.unsent, True
+        left = self.unsent
+        self._switching += 1
         self.box.put("")
         self._begun = ""
         try:
@@ -109,25 +113,27 @@ class Flow(Unsent):
             self.complain("The conversation could not be opened", error)
             return
         finally:
-            self._switching = False
+            self._switching -= 1
         self.look()
 
     async def show(self, view: View, keep: bool = False) -> None:
-        """Show a conversation as it stands; `keep`: what is in the box stays there, behind the draft."""
-        self.conversation = view.conversation
-        await self.history.show(view.lines)
-        if view.prompt is None:
-            self.candidates.clear()
-        elif view.draw is not None:
-            await self.candidates.show(view.draw)
-        else:
-            await self._start_draw(self.mind.new_draw(view.prompt))
-        self.become("typed" if view.prompt is not None else "message")
-        typed = self.box.text if keep else ""
-        self.box.put(view.draft + typed)
-        self._draft = view.draft
-        self.draft_changed = bool(typed)
-        self.set_focus(self.candidates if view.prompt is not None and not self.box.text else self.box)
+        """Show a conversation as it stands, one after the other; `keep`: what is in the box stays there, behind the
+        draft."""
+        async with self._showing:
+            self.conversation = view.conversation
+            await self.history.show(view.lines)
+            if view.prompt is None:
+                self.candidates.clear()
+            elif view.draw is not None:
+                await self.candidates.show(view.draw)
+            else:
+                await self._start_draw(self.mind.new_draw(view.prompt))
+            self.become("typed" if view.prompt is not None else "message")
+            typed = self.box.text if keep else ""
+            self.box.put(view.draft + typed)
+            self._draft = view.draft
+            self.draft_changed = bool(typed)
+            self.set_focus(self.candidates if view.prompt is not None and not self.box.text else self.box)
 
     @work(group="wake", exclusive=True)
     async def wake(self) -> None:

@@ -31,7 +31,7 @@ class Unsent(Saying):
     box: AnswerBox
     opened: bool
     _sending: bool
-    _switching: bool
+    _switching: int
 
     def __init__(self) -> None:
         super().__init__()

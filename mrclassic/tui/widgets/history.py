@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -46,6 +47,7 @@ class History(VerticalScroll):
     def __init__(self) -> None:
         super().__init__(id="history")
         self._earlier: list[Line] = []
+        self._showing = asyncio.Lock()
         self.chosen: Bubble | None = None
         """The message that fork and copy mean."""
 
@@ -54,13 +56,15 @@ class History(VerticalScroll):
 
     async def show(self, lines: Sequence[Line]) -> None:
         """Replace everything by this conversation."""
-        self._earlier, self.chosen = list(lines[:-MOUNTED]), None
-        with self.app.batch_update():
-            await self.remove_children()
-            shown: list[Static | Bubble] = [_bubble(line) for line in lines[-MOUNTED:]]
-            if not lines:
-                shown = [_welcome()]
-            await self.mount_all([self._earlier_line(), *shown])
+        async with self._showing:
+            self._earlier, self.chosen = [], None
+            with self.app.batch_update():
+                await self.remove_children()
+                self._earlier = list(lines[:-MOUNTED])
+                shown: list[Static | Bubble] = [_bubble(line) for line in lines[-MOUNTED:]]
+                if not lines:
+                    shown = [_welcome()]
+                await self.mount_all([self._earlier_line(), *shown])
         self.anchor()
         self.scroll_end(animate=False)
 
