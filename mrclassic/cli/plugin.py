@@ -127,7 +127,7 @@ def new(
 @app.command()
 def check(
     ctx: typer.Context,
-    file: Annotated[str, typer.Argument(help="A Python file, anywhere, or the name of a plugin in this home.")],
+    file: Annotated[str, typer.Argument(help="A Python file, anywhere, or the name of a plugin.")],
     json_: common.JsonFlag = False,
 ) -> None:
     """Look for the usual mistakes; exit code 1 if there is an error. It runs the file, so read it first.
@@ -138,10 +138,11 @@ def check(
 
     path = Path(file)
     if not path.exists() and path.name == file:
-        from mrclassic.plugins.trust import path_of
+        from mrclassic.plugins.find import found as every
 
-        named = path_of(common.session(ctx).home, file)
-        path = named if named.exists() else path
+        # The home's goes before those that travel with the program, as everywhere.
+        named = [each.file.path for each in every(common.session(ctx).home) if each.file and each.name == file]
+        path = named[-1] if named else path
     found = look(path)
     if json_:
         common.emit(found)

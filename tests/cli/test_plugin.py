@@ -170,6 +170,7 @@ def test_check_takes_the_name_of_a_plugin_too(home: Home, plugin: Run) -> None:
     code, out, _ = plugin("check", "mine")
     assert code == 1
     assert "error    mine: It returned 1 values" in out
+    assert plugin("check", "leitner")[:2] == (0, ""), "one that travels with the program, as `plugin list` names it"
     code, out, _ = plugin("check", "nothing")
     assert (code, "Cannot read" in out) == (1, True)
 
