@@ -33,6 +33,9 @@ def curriculum(plugin: Plugin) -> Found:
         if found := list(_shares(unknown, "before it has seen anything")):
             yield from found
             return
+        if unknown.faults:  # one that hangs would be waited for again at every question
+            yield "error", unknown.faults[0]
+            return
         for step in range(3):
             other.load_state_dict(it.state_dict())
             drawn, again = (each.propose(8, random.Random(step)) for each in (it, other))
@@ -48,10 +51,11 @@ def curriculum(plugin: Plugin) -> Found:
             if found := list(_shares(it, "after a few groups")):
                 yield from found
                 return
-        yield from _goes_on(it, other)
-        it.observe([Outcome(Draw(_ARMS[0], 1 / 3), math.nan, 3, 0.0)])
-        yield from _shares(it, "after a group that nobody could judge (NaN)")
-        for fault in dict.fromkeys([*unknown.faults, *it.faults, *other.faults]):
+        if not it.faults:
+            yield from _goes_on(it, other)
+            it.observe([Outcome(Draw(_ARMS[0], 1 / 3), math.nan, 3, 0.0)])
+            yield from _shares(it, "after a group that nobody could judge (NaN)")
+        for fault in dict.fromkeys([*it.faults, *other.faults]):
             yield "error", fault
     finally:
         for each in (unknown, it, other):

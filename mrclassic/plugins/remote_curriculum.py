@@ -49,8 +49,12 @@ class RemoteCurriculum(Remote):
         return self._even.propose(n, random.Random(seed)) if drawn is None else drawn
 
     def accept(self, outcome: Outcome) -> Literal["keep", "redraw"]:
-        answer = self._call(str, "accept", outcomes=[_write(outcome)])
-        return "redraw" if answer == "redraw" else "keep"
+        def read(answer: Any) -> Any:
+            if answer not in ("keep", "redraw"):
+                raise ValueError(f"of a group it said {answer!r:.80}, not 'keep' or 'redraw'")
+            return answer
+
+        return "redraw" if self._call(read, "accept", outcomes=[_write(outcome)]) == "redraw" else "keep"
 
     def observe(self, outcomes: Sequence[Outcome]) -> None:
         self._call(lambda _: None, "observe", outcomes=[_write(outcome) for outcome in outcomes])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from drop_ins import write
@@ -10,6 +12,7 @@ from drop_ins import write
 from mrclassic import shipped
 from mrclassic.plugins import checking
 from mrclassic.plugins.checking import Finding, check
+from mrclassic.plugins.remote import SECONDS, PluginFault, Remote
 
 GOOD = '''
 """Rewards short answers."""
@@ -247,11 +250,33 @@ def curriculum(arms, success):
             "for arm in self._arms}",
             "not a share of each arm",
         ),
+        ("def accept(self, outcome): return 'maybe'", "of a group it said 'maybe', not 'keep' or 'redraw'"),
     ],
 )
 def test_curricula(tmp_path: Path, method: str, found: str) -> None:
     told = [each.words for each in findings(tmp_path, CLIMB.format(method), "climb")]
     assert any(found in each for each in told) if found else told == [], told
+
+
+@pytest.mark.parametrize("outcomes", ["True", "outcomes"])
+def test_a_curriculum_that_hangs_is_waited_for_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outcomes: str
+) -> None:
+    waits: list[None] = []
+    ask = Remote.ask
+
+    def impatient(self: Remote, request: Mapping[str, Any], seconds: float = SECONDS) -> Any:
+        try:
+            return ask(self, request, 1.0 if request["call"] == "observe" else seconds)
+        except PluginFault:
+            waits.append(None)
+            raise
+
+    monkeypatch.setattr(Remote, "ask", impatient)
+    hang = f"def observe(self, outcomes):\n        while {outcomes}: pass"
+    (told,) = findings(tmp_path, CLIMB.format(hang), "climb")
+    assert told.words == "The plugin climb failed: it gave no answer within 1 seconds."
+    assert len(waits) == 1
 
 
 SUMS = '''
