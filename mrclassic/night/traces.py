@@ -151,7 +151,7 @@ class _Asking:
     def __init__(self, teacher: Teacher, ledger: Ledger, terms: Terms) -> None:
         self._teacher, self._ledger, self._terms = teacher, ledger, terms
         self._pool = ThreadPoolExecutor(terms.at_once)
-        self._open: dict[Future[Answer], tuple[str, float]] = {}
+        self._open: dict[Future[Answer], tuple[str, int, float]] = {}
         self._in_a_row = 0
         self._replies: dict[str, str] = {}
         self.failed, self.spent, self.cut = 0, 0.0, ""
@@ -171,7 +171,7 @@ class _Asking:
             self.cut = f"the ceiling of {self._terms.ceiling:g} leaves no room for another question"
             return False
         future = self._pool.submit(self._teacher.answer, messages, self._terms.temperature, self._terms.max_tokens)
-        self._open[future] = (question, most)
+        self._open[future] = (question, length, most)
         return True
 
     def finish(self) -> None:
@@ -189,13 +189,13 @@ class _Asking:
         return [*words, *({"role": each["role"], "content": each["content"]} for each in item.messages)]
 
     def _affordable(self, most: float) -> bool:
-        aside = sum(cost for _, cost in self._open.values())
+        aside = sum(cost for *_, cost in self._open.values())
         return self._terms.ceiling is None or self.spent + aside + most <= self._terms.ceiling
 
     def _settle(self) -> None:
         done, _ = wait(self._open, return_when=FIRST_COMPLETED)
         for future in done:
-            question, _ = self._open.pop(future)
+            question, length, _ = self._open.pop(future)
             try:
                 answer = future.result()
             except MrClassicError:
@@ -207,7 +207,7 @@ class _Asking:
                 continue
             self._in_a_row = 0
             self._ledger.note(question, answer)
-            self._take(question, answer, 0)
+            self._take(question, answer, length)
 
     def _take(self, question: str, answer: Answer, length: int) -> None:
         read = length // _CHARACTERS if answer.read is None else answer.read
