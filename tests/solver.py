@@ -3,7 +3,8 @@
     python solver.py [FAULT]        prints its port
 
 FAULT: `wrong` answers every third question wrongly; `busy` answers each first with 503; `hangs` answers every fourth
-after a minute; `dead` closes every connection.
+after a minute; `dead` closes every connection; `uncounted` does not say what it read and wrote; `slowly` answers the
+first after two seconds, and nothing else.
 """
 
 from __future__ import annotations
@@ -39,13 +40,18 @@ class Handler(BaseHTTPRequestHandler):
         if cls.fault == "busy" and first:
             self.answer(503, {"error": "later"})
             return
+        if cls.fault == "slowly":
+            if number > 1:
+                self.answer(400, {"error": "no"})
+                return
+            time.sleep(2)
         if cls.fault == "hangs" and number % 4 == 0:
             time.sleep(60)
         item = arithmetic.parse(question)
         text = item.trace if isinstance(item, Item) else "I cannot tell."
         if cls.fault == "wrong" and sum(map(ord, question)) % 3 == 0:
             text = "So 999."
-        usage = {"prompt_tokens": 20, "completion_tokens": 30}
+        usage = {} if cls.fault == "uncounted" else {"prompt_tokens": 20, "completion_tokens": 30}
         self.answer(200, {"choices": [{"message": {"role": "assistant", "content": text}}], "usage": usage})
 
     def answer(self, status: int, content: object) -> None:

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 
 from mrclassic import failpoints, heartbeat
 from mrclassic.errors import MrClassicError, Unwritable, UsageError
@@ -150,7 +151,6 @@ class _Asking:
 
     def __init__(self, teacher: Teacher, ledger: Ledger, terms: Terms) -> None:
         self._teacher, self._ledger, self._terms = teacher, ledger, terms
-        self._pool = ThreadPoolExecutor(terms.at_once)
         self._open: dict[Future[Answer], tuple[str, int, float]] = {}
         self._in_a_row = 0
         self._replies: dict[str, str] = {}
@@ -170,7 +170,9 @@ class _Asking:
         if not self._affordable(most):
             self.cut = f"the ceiling of {self._terms.ceiling:g} leaves no room for another question"
             return False
-        future = self._pool.submit(self._teacher.answer, messages, self._terms.temperature, self._terms.max_tokens)
+        future: Future[Answer] = Future()
+        # Not a pool: the interpreter waits for those at its end, and a server may take minutes.
+        Thread(target=self._ask, args=(future, messages), daemon=True).start()
         self._open[future] = (question, length, most)
         return True
 
@@ -178,11 +180,16 @@ class _Asking:
         """Wait for what is on its way."""
         while self._open:
             self._settle()
-        self._pool.shutdown()
 
     def reply(self, item: Item) -> str | None:
         """What was answered to it."""
         return self._replies.get(digest(*self._messages(item), self._terms.max_tokens))
+
+    def _ask(self, future: Future[Answer], messages: list[dict[str, str]]) -> None:
+        try:
+            future.set_result(self._teacher.answer(messages, self._terms.temperature, self._terms.max_tokens))
+        except Exception as error:  # noqa: BLE001 - it is raised where the answer is asked for
+            future.set_exception(error)
 
     def _messages(self, item: Item) -> list[dict[str, str]]:
         words = [{"role": "system", "content": self._terms.words}] if self._terms.words else []
@@ -202,7 +209,9 @@ class _Asking:
                 self.failed += 1
                 self._in_a_row += 1
                 if self._in_a_row >= GIVE_UP:
-                    self._pool.shutdown(wait=True, cancel_futures=True)
+                    for each in wait(self._open).done:  # what comes nevertheless is paid for
+                        if each.exception() is None:
+                            self._ledger.note(self._open[each][0], each.result())
                     raise
                 continue
             self._in_a_row = 0

@@ -6,6 +6,7 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
+from threading import enumerate as enumerate_threads
 
 import httpx
 import micro
@@ -98,6 +99,39 @@ def test_the_ceiling_is_never_passed(tmp_path: Path) -> None:
         assert again.cost <= 50.0, "what was paid for before counts too"
     with pytest.raises(UsageError, match="needs prices"):
         Terms(ceiling=1.0)
+
+
+def test_what_a_server_does_not_count_is_counted_here(tmp_path: Path) -> None:
+    terms = replace(TERMS, prices=(1e6, 0.0))  # a token read costs 1
+    items = traces.questions(ARMS, 6, 1)
+    with solver("uncounted") as url:
+        said = ask(url, tmp_path, 6, terms)
+        assert said.cost == sum(len(item.question) // 3 for item in items) > 0
+        assert ask(url, tmp_path, 6, terms).cost == said.cost, "known answers cost what they cost"
+
+
+def test_who_interrupts_does_not_wait_for_the_server(tmp_path: Path) -> None:
+    """Python waits at its end for every thread that is no daemon, and so for minutes for a server that hangs."""
+    before = set(enumerate_threads())
+
+    def interrupt(total: int, done: int) -> None:
+        if done == 5:
+            raise KeyboardInterrupt
+
+    with solver("hangs") as url, Teacher(url, "solver") as teacher:
+        with pytest.raises(KeyboardInterrupt):
+            traces.from_teacher(teacher, traces.questions(ARMS, 12, 1), TERMS, tmp_path, interrupt)
+        still = set(enumerate_threads()) - before
+        assert still
+        assert all(each.daemon for each in still)
+
+
+def test_what_still_comes_when_a_server_is_given_up_is_kept(tmp_path: Path) -> None:
+    with solver("slowly") as url:
+        with pytest.raises(MrClassicError, match="HTTP 400"):
+            ask(url, tmp_path)
+        (file,) = tmp_path.iterdir()
+        assert json.loads(file.read_text(encoding="utf-8"))["text"]
 
 
 def test_a_file_of_traces(tmp_path: Path) -> None:
