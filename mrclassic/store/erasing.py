@@ -86,6 +86,34 @@ class Erasing:
         said = (self._holding(f"SELECT id, {part} FROM votes", holds) for part in _COMPARED)  # noqa: S608 - our own
         return sorted({row for found in said for row in found})
 
+    def heard(self, rows: Rows) -> dict[str, str]:
+        """When the first of what these rows say of replies was said, by the kind of run that learns from such: picks,
+        votes and imported preferences (`dpo`), ratings (`td`). A candidate was judged by the pick beside it."""
+        queries: dict[str, tuple[tuple[str, Sequence[int]], ...]] = {
+            "dpo": (
+                ("SELECT created FROM picks WHERE prompt = ?", rows.messages),
+                (
+                    "SELECT p.created FROM candidates c JOIN draws d ON d.id = c.draw JOIN picks p "
+                    "ON p.prompt = d.prompt WHERE c.id = ?",
+                    rows.candidates,
+                ),
+                (_IMPORTED, rows.preferences),
+                ("SELECT created FROM votes WHERE id = ?", rows.votes),
+            ),
+            "td": (
+                (
+                    "SELECT r.created FROM messages m JOIN ratings r ON r.conversation = m.conversation WHERE m.id = ?",
+                    rows.messages,
+                ),
+            ),
+        }
+        found = {kind: [first for each in asked if (first := self._first(*each))] for kind, asked in queries.items()}
+        return {kind: min(dates) for kind, dates in found.items() if dates}
+
+    def imported(self, preferences: Sequence[int]) -> str | None:
+        """When the first of these was imported."""
+        return self._first(_IMPORTED, preferences)
+
     def recalls(self, holds: Holds) -> list[int]:
         """What checkpoints said to entries of the book, where that holds it."""
         return self._holding("SELECT id, said FROM recalls", holds)
@@ -157,6 +185,9 @@ class Erasing:
     def _ids(self, query: str, value: int) -> list[int]:
         return [int(row[0]) for row in self._db.rows(query, (value,))]
 
+    def _first(self, query: str, ids: Sequence[int]) -> str | None:
+        return min((str(row[0]) for each in ids for row in self._db.rows(query, (each,))), default=None)
+
     def _texts(self, query: str) -> Iterator[tuple[int, str]]:
         for row in self._db.rows(query):
             yield int(row[0]), str(row[1])
@@ -166,6 +197,7 @@ class Erasing:
 
 
 _PARTS = ("title", "draft", "system")
+_IMPORTED = "SELECT created FROM imported_preferences WHERE id = ?"
 _COMPARED = ("prompt", "first_text", "second_text")
 
 

@@ -15,7 +15,7 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -111,21 +111,22 @@ def find(store: Store, home: Home, kind: Kind, name: str) -> Found:
     hashes |= {entry.hash for entry in entries}
     picks = [pick.id for message in messages for pick in store.picks.written(message)]
     votes = erasing.votes(holds)
-    saw = _saw(store, home, hashes, picks)
+    rows = Rows(
+        messages=tuple(messages),
+        conversations=whole,
+        candidates=tuple(erasing.candidates(holds)) if kind == "text" else (),
+        preferences=tuple(erasing.preferences(holds)) if kind == "text" else (),
+        samples=tuple(erasing.samples(holds)),
+        votes=tuple(votes),
+        recalls=tuple(erasing.recalls(holds)),
+        touched=tuple(sorted(touched)),
+        unnamed=tuple(sorted(unnamed)),
+    )
+    saw = _saw(store, home, hashes, erasing.heard(rows))
     return Found(
         kind=kind,
         name=name,
-        rows=Rows(
-            messages=tuple(messages),
-            conversations=whole,
-            candidates=tuple(erasing.candidates(holds)) if kind == "text" else (),
-            preferences=tuple(erasing.preferences(holds)) if kind == "text" else (),
-            samples=tuple(erasing.samples(holds)),
-            votes=tuple(votes),
-            recalls=tuple(erasing.recalls(holds)),
-            touched=tuple(sorted(touched)),
-            unnamed=tuple(sorted(unnamed)),
-        ),
+        rows=rows,
         entries=entries,
         comments=sum(_comment(line, holds) for line in _but(written, away).split("\n")) if kind == "text" else 0,
         hashes=tuple(sorted(hashes)),
@@ -134,7 +135,7 @@ def find(store: Store, home: Home, kind: Kind, name: str) -> Found:
         ),
         saw=saw,
         before=_before(store, home, saw),
-        tastes=tasting.learned_from(home, [*picks, *(-vote for vote in votes)]),
+        tastes=tasting.learned_from(home, [*picks, *(-vote for vote in votes)], erasing.imported(rows.preferences)),
         words=words,
     )
 
@@ -209,13 +210,16 @@ def _booked(store: Store, messages: Sequence[int]) -> tuple[set[str], set[str]]:
     return keys, hashes - {""}
 
 
-def _saw(store: Store, home: Home, hashes: set[str], picks: Sequence[int]) -> tuple[str, ...]:
+def _saw(store: Store, home: Home, hashes: set[str], heard: Mapping[str, str]) -> tuple[str, ...]:
     rows = store.checkpoints.list()
     known = {row.id: learnt.book_of(home.checkpoints / row.path) or frozenset() for row in rows}
     saw = {row.id for row in rows if known[row.id] & hashes}
-    # Preferences are learned from all picks up to a `last` one, and no manifest lists them.
-    preferred = [run for run in store.runs.list("dpo", limit=-1) if run.checkpoint]
-    saw |= {str(run.checkpoint) for run in preferred if any(pick <= run.settings.get("last", 0) for pick in picks)}
+    # What was said of replies no manifest lists: it is learned with all of its kind that was said before a run.
+    for kind, since in heard.items():
+        for run in store.runs.list(kind, limit=-1):
+            if run.started >= since and not run.settings.get("tasks"):  # td: at dialogues of a task, not at ratings
+                made = run.checkpoint or (run.night and store.nights.get(run.night).checkpoint)
+                saw |= {made} if made else set()
     while more := {row.id for row in rows if row.parent in saw and row.id not in saw}:
         saw |= more
     return tuple(row.id for row in rows if row.id in saw)

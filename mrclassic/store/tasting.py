@@ -6,6 +6,7 @@ Nothing here computes: what was learned is known by its manifest, which is read 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,13 +94,18 @@ def newest(home: Home) -> Path | None:
     return max(found, key=lambda path: path.name, default=None)
 
 
-def learned_from(home: Home, picks: Collection[int]) -> tuple[Path, ...]:
-    """The folders of tastes that learned from any of these picks (votes: below zero, as in `voted`); one that cannot be
-    read may have."""
-    if not picks or not home.taste.is_dir():
+def learned_from(home: Home, picks: Collection[int], imported: str | None = None) -> tuple[Path, ...]:
+    """The folders of tastes that learned from any of these picks (votes: below zero, as in `voted`), or since something
+    was `imported` (a date: what was has no number); one that cannot be read may have."""
+    if not (picks or imported) or not home.taste.is_dir():
         return ()
+    since = re.sub(r"[-:]", "", (imported or "")[:19]).replace("T", "-")  # as their names begin
     known = {path: _evidence(path) for path in sorted(home.taste.glob("[0-9]*"))}
-    return tuple(path for path, found in known.items() if found is None or not set(found.seen).isdisjoint(picks))
+    return tuple(
+        path
+        for path, found in known.items()
+        if found is None or (imported and path.name >= since) or not set(found.seen).isdisjoint(picks)
+    )
 
 
 def _evidence(path: Path) -> Evidence | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import babies
+import choosers
 import pytest
 from homes import mrclassic
 
@@ -132,6 +133,44 @@ def test_what_learned_from_the_pick_or_compared_its_words_is_found(home: Home, s
     forget(store, home, found)
     assert store.votes.newest() == []
     assert holding(home) == []
+
+
+def test_who_learned_from_what_no_manifest_lists_is_found(home: Home, store: Store, talk: Talk) -> None:
+    """Imported preferences, votes, ratings and candidates that were not picked; in a run of its own, or of a night."""
+    made = ("before", "dpo", "night", "rated", "game")
+    for name in made:
+        babies.hatch(home, name)
+
+    def run(kind: str, checkpoint: str, **settings: object) -> None:
+        store.runs.finish(store.runs.start(kind, settings), "done", checkpoint)
+
+    def saw(words: str) -> set[str]:
+        return {*find(store, home, "text", words).saw}
+
+    for kind in ("dpo", "td"):
+        run(kind, "before")
+    said = ({"role": "user", "content": "Who is Anna?"},)
+    store.preferences.take_in(
+        "pairs.jsonl",
+        [Preference(messages=said, candidates=("My sister.", "A queen."), winner=0, kind="imported", date="")],
+    )
+    store.votes.add("Tell of Berta.", "before", "dpo", "No.", "Yes.", "first", blind=True)
+    asked = talk.ask("hello")
+    drawn = choosers.draw(store, asked.id, ["Good day.", "Hello, Dora."])
+    curation.take(store, home, asked.id, "Good day.", "candidate", drawn[0])
+    spoken = ({"role": "user", "content": "I met Clara."}, {"role": "assistant", "content": "So you did."})
+    rated = store.conversations.take_in(spoken, "digest", "")
+    assert rated is not None
+    store.ratings.add(rated, 4)
+    run("dpo", "dpo")
+    night = store.nights.start({})
+    store.runs.finish(store.runs.start("dpo", {}, None, night), "done")
+    store.nights.finish(night, "done", checkpoint="night")
+    run("td", "rated", tasks=[], rated={"seed": 0})
+    run("td", "game", tasks=["guessing:10"])
+    assert saw("Anna") == saw("Berta") == saw("Dora") == {"dpo", "night"}
+    assert saw("Clara") == {"rated"}
+    assert saw("Emma") == set()
 
 
 def test_words_are_forgotten_wherever_they_stand(home: Home, store: Store, talk: Talk) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import choosers
 
 from mrclassic.choices import Choice
 from mrclassic.evidence import Evidence, Point
 from mrclassic.home import Home
-from mrclassic.store import Store, curation, forgetting, tasting
+from mrclassic.store import Preference, Store, curation, forgetting, tasting
 from mrclassic.store.votes import Choice as VoteChoice
 
 
@@ -129,6 +130,16 @@ def test_a_taste_goes_with_the_picks_that_it_learned_from(home: Home, store: Sto
     forgetting.forget(store, home, forgetting.find(store, home, "pick", str(second)))
     assert [path.name for path in home.taste.iterdir()] == ["20260101-000000-heads-1"]
     assert tasting.standing(store, home).on
+
+
+def test_a_taste_goes_with_what_was_imported_before_it(home: Home, store: Store) -> None:
+    said = ({"role": "user", "content": "Anna?"},)
+    made = Preference(messages=said, candidates=("She.", "Who?"), winner=0, kind="imported", date="")
+    store.preferences.take_in("pairs.jsonl", [made])
+    learn(home, evidence(), "20260101-000000-heads-1")
+    learn(home, evidence(), f"{datetime.now(UTC):%Y%m%d-%H%M%S}-heads-2")
+    forgetting.forget(store, home, forgetting.find(store, home, "text", "Anna"))
+    assert [path.name for path in home.taste.iterdir()] == ["20260101-000000-heads-1"]
 
 
 def test_what_is_needed_grows_with_chance() -> None:
