@@ -16,13 +16,14 @@ import json
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from mrclassic import book, files, retiring
 from mrclassic.book import Entry
-from mrclassic.errors import UsageError
+from mrclassic.errors import MrClassicError, UsageError
 from mrclassic.store import curation, learnt, tasting
 from mrclassic.store.erasing import Rows
 
@@ -150,6 +151,9 @@ def forget(store: Store, home: Home, found: Found) -> list[Path]:
             text = "\n".join(line for line in text.split("\n") if not _comment(line, found.holds))
         if text != before:
             book.write(home.book, text)
+    for path in sorted(home.runs.glob("*/book.txt")):  # a run or night that is resumed would learn it again
+        with suppress(MrClassicError):  # one that cannot be read is told of as a file that still holds it
+            _take_out(path, found)
     for folder in found.tastes:
         shutil.rmtree(folder)
     if home.draft.exists() and _still(home.draft, found):
@@ -164,6 +168,16 @@ def forget(store: Store, home: Home, found: Found) -> list[Path]:
         store.erasing.erase(found.rows, found.entries, found.holds)
     store.erasing.scour()
     return [path for path in _kept_files(home) if _still(path, found)]
+
+
+def _take_out(kept: Path, found: Found) -> None:
+    """Out of the book that an unfinished run began with."""
+    gone, entries = {entry.hash for entry in found.entries}, book.load(kept)
+    if found.kind == "text":
+        gone |= {entry.hash for entry in entries if any(found.holds(each["content"]) for each in entry.messages)}
+    left = [entry for entry in entries if entry.hash not in gone]
+    if len(left) < len(entries):
+        files.replace(kept, "\n".join(map(book.render, left)).encode())
 
 
 def _holds(text: str, words: Sequence[str], *, anywhere: bool) -> bool:

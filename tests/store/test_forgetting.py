@@ -173,6 +173,21 @@ def test_who_learned_from_what_no_manifest_lists_is_found(home: Home, store: Sto
     assert saw("Emma") == set()
 
 
+@pytest.mark.parametrize("kind", ["pick", "text"])
+def test_what_an_unfinished_run_began_with_is_forgotten(home: Home, store: Store, talk: Talk, kind: str) -> None:
+    pick = curation.take(store, home, talk.ask("who?").id, SECRET, "typed")
+    curation.take(store, home, talk.ask("and you?").id, "Nobody else.", "typed")
+    kept = home.runs / "run-1" / "book.txt"
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(home.book.read_bytes())
+    broken = home.runs / "run-2" / "book.txt"
+    broken.parent.mkdir()
+    broken.write_text(f"no book {SECRET}\n")
+    told = [broken] if kind == "text" else []  # a short reply is said elsewhere too
+    assert erased(store, home, kind, pick.id if kind == "pick" else SECRET) == told
+    assert [entry.reply for entry in book.load(kept)] == replies(home) == ["Nobody else."]
+
+
 def test_words_are_forgotten_wherever_they_stand(home: Home, store: Store, talk: Talk) -> None:
     asked, other = talk.ask("hello"), talk.ask("bye")
     titled = store.conversations.create(f"About {SECRET.upper()}", system=f"Never say {SECRET}")
