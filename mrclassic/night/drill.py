@@ -72,7 +72,7 @@ def drill(
             order = _resumed(work, order)
         fit = order.fit or work.fit
         on = practice.subject(work, order.tasks, order.rewards)
-        if order.method == "selfplay":
+        if order.method == "selfplay":  # before what can be planned is asked: not everything can
             practice.askable(on)
         fitting.check(plan(work, order))
         parent = work.parent(order.origin)
@@ -138,6 +138,8 @@ def plan(work: Workplace, order: Order) -> fitting.Plan | None:
 
     def told(found: fitting.Unloaded) -> fitting.Update:
         on = practice.subject(work, order.tasks, order.rewards)
+        if order.method == "selfplay":
+            practice.askable(on)
         recipe = _recipe(work, order, found.tokenizer, on)
         load = fitting.practising(on, recipe, order.method, found.tokenizer)
         along = f"{recipe.replay} book entries replayed"

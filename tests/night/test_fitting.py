@@ -10,7 +10,7 @@ import pytest
 from homes import mrclassic
 
 from mrclassic import settings
-from mrclassic.errors import MrClassicError
+from mrclassic.errors import MrClassicError, UsageError
 from mrclassic.home import Home
 from mrclassic.model.adapters import Lora
 from mrclassic.model.manifest import manifest
@@ -49,6 +49,8 @@ def test_a_plan_reads_no_weights(work: Workplace) -> None:
         assert found.checkpoint == "baby-1"
         assert found.table.fits
         assert found.facts()["peak"] == found.table.peak
+    with pytest.raises(UsageError, match="cannot set itself questions of gsm8k"):
+        drill.plan(work, drill.Order("selfplay", ("gsm8k",)))
 
 
 def test_a_device_too_small_is_told_before_loading(work: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:

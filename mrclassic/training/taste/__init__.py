@@ -3,7 +3,7 @@
 - `logit` the model of a choice: a softmax over the scores of its replies
 - `features` what the policy, frozen, makes of a reply; `heads` small heads on that
 - `network` the other form: a small transformer of its own
-- `evidence` how well it predicts choices that it has not seen, and whether that is enough
+- `measure` how well scores predict choices that were not seen (whether that is enough, `mrclassic.evidence` says)
 - `keeping` a learned taste as a folder
 
 `training/reward_model.py` puts them together.
