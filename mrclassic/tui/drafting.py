@@ -118,7 +118,8 @@ class Drafts:
         faults = examine(edit)[1]
         if faults:
             count = "1 mistake" if len(faults) == 1 else f"{len(faults)} mistakes"
-            return Outcome(False, edit, f"Not saved: {count} first. Line {faults[0].line}: {faults[0].sentence}")
+            where = faults[0].line + edit.start
+            return Outcome(False, edit, f"Not saved: {count} first. Line {where}: {faults[0].sentence}")
         with book.lock(self._home.book):
             theirs = book.read(self._home.book)
             merged = merging.merge(edit.base, _put_in(edit), theirs)

@@ -41,7 +41,7 @@ def test_one_entry_is_changed_where_it_stands(home: Home) -> None:
     assert (edit.text, edit.start) == ("> a\nb", 2)
     wrong = drafts.save(typed(edit, "> a\n"))
     assert not wrong.done
-    assert "Line 1: a question without a reply" in wrong.said
+    assert "Line 3: a question without a reply" in wrong.said  # as the page counts, which shows lines of the book
     assert home.book.read_text() == TEXT
     assert drafts.save(typed(edit, "> a\nB\n\n> new\none")).done
     assert home.book.read_text() == "# Chapter\n\n> a\nB\n\n> new\none\n\n> c\nd\n"
