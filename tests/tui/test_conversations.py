@@ -101,3 +101,11 @@ async def test_conversations_that_are_opened_at_once_come_one_after_the_other(ho
         assert screen.conversation == talks[0].id
         assert here.texts == ["about one"]
         assert not screen._switching
+
+
+async def test_a_new_search_takes_the_place_of_the_one_before(home: Home) -> None:
+    async with seat(home) as here:
+        await here.pilot.press("f2", "slash", *"bread")
+        here.screen.set_focus(here.screen.shelf)
+        await here.pilot.press("slash", "t", "e", "a")
+        assert here.screen.find.value == "tea"

@@ -78,6 +78,8 @@ class Shelving(Practising):
         self.open_list()
         if words:
             self.find.value = words
+        else:
+            self.find.select_all()
         self.set_focus(self.find)
 
     @on(Input.Changed, "#find")
