@@ -78,6 +78,8 @@ async def test_the_box_completes_and_obeys(home: Home) -> None:
         assert here.box.text == "/theme "
         await here.pilot.press("down", "tab", "enter")
         await here.until(lambda: here.app.theme == "classic-light", "the other colours")
+        here.screen.do_theme("nope")
+        await here.until(lambda: "There is no theme nope; there are classic-dark" in here.toasts, "a word on that")
         assert not here.screen.offers.display
         await here.pilot.press("slash", "h", "e", "enter")
         await here.until(lambda: here.app.screen.query("#help"), "the help, by Enter on what was offered")

@@ -223,8 +223,9 @@ class Commanding(Shelving):
         if argument in self.app.available_themes:
             self.app.theme = argument
         else:
+            what = f"There is no theme {argument}" if argument else f"This is {self.app.theme}"
             names = ", ".join(theme.name for theme in OWN)
-            self.say(f"This is {self.app.theme}; there are {names} and Textual's own.", timeout=8)
+            self.say(f"{what}; there are {names} and Textual's own.", timeout=8)
 
     def do_tour(self, argument: str) -> None:
         self.action_tour({"next": "next", OFF: OFF}.get(argument.lower(), "first"))
