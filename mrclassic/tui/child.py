@@ -8,7 +8,7 @@ import json
 import subprocess
 from dataclasses import dataclass, field
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from mrclassic import shipped
 
@@ -44,8 +44,8 @@ def start(home: Home, settings: Settings, name: str, *words: str, given: str = "
     OSError."""
     command = shipped.python("-m", "mrclassic", "--home", str(home.root), "--device", settings.device, *words)
     with (
-        _facts(home, name).open("wb") as printed,
-        _log(home, name).open("wb") as narration,
+        _anew(_facts(home, name)) as printed,
+        _anew(_log(home, name)) as narration,
         TemporaryFile() as read,  # unlike a pipe it takes any length at once
     ):
         read.write(given.encode())
@@ -80,6 +80,12 @@ async def run(home: Home, settings: Settings, name: str, *words: str, given: str
     except OSError as error:
         return Ran(_UNSTARTED, said=error.strerror or str(error))
     return await over(process, home, name)
+
+
+def _anew(path: Path) -> BinaryIO:
+    """An empty file: one that was left running, by an app that ended or in another window, goes on with the old one."""
+    path.unlink(missing_ok=True)
+    return path.open("wb")
 
 
 def _facts(home: Home, name: str) -> Path:
