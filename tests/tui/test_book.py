@@ -180,6 +180,21 @@ async def test_a_key_measures_the_model_in_use(home: Home) -> None:
     assert all(not each.known and each.chance is not None for each in found.values())
 
 
+async def test_a_page_that_is_left_while_it_is_measured_ends_nothing(home: Home) -> None:
+    babies.hatch(home)
+    furnish(home)
+    async with seat(home) as here:
+        await here.pilot.press("alt+k")
+        screen = await page(here, "Who are you?")
+        await here.pilot.press("m")
+        await here.until(lambda: screen.measuring, "the measurement to begin")
+        await here.pilot.press("escape")
+        await here.until(lambda: here.app.screen is here.screen, "the chat")
+        await here.until(lambda: not screen.measuring, "the page to be gone")
+        await here.idle()
+        assert here.app.is_running
+
+
 async def test_mistakes_in_the_book_are_told_and_what_can_be_read_is_listed(baby_home: Home) -> None:
     home = furnish(baby_home)
     home.book.write_text(home.book.read_text() + "\n> unanswered\n")

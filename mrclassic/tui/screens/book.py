@@ -259,7 +259,7 @@ class Book(Arriving, Screen[Gone]):
             ran = await child.run(self._home, self._settings, "recall", "eval", "--entries", "--json")
         finally:
             self.measuring = False
-            self._paint_lines()
+        self._paint_lines()  # not where the page was left meanwhile: its lines are gone
         if ran.code or not ran.facts:
             self._say(ran.fault("The measuring"), "error")
             return
