@@ -123,6 +123,29 @@ async def test_a_conversation_that_is_not_listed_is_named_by_its_title(home: Hom
         await here.until(lambda: here.box.text == "/title hello", "its title")
 
 
+async def test_what_is_done_in_a_list_is_done_to_what_it_shows(home: Home) -> None:
+    with Store.open(home) as store:
+        old = _talk(store, "old", "hi", "Hello.")[0].conversation
+        _talk(store, "middle", "hi", "Hello.")
+        here_open = _talk(store, "open", "hi", "Hello.")[0].conversation
+        store.conversations.archive(old, True)
+    async with seat(home) as here:
+        await _to_list(here)
+        assert _titles(here) == ["open", "middle"]
+        await here.pilot.press("down", "A")
+        await here.until(lambda: _titles(here) == ["old"], "those put away")
+        await here.pilot.press("a")
+        await here.until(lambda: "is back in the list" in here.toasts, "that it is done")
+        await here.until(lambda: not _titles(here), "none put away")
+        await here.pilot.press("a", "d", "r")
+        await here.until(lambda: "Choose a conversation in the list first." in here.toasts, "nothing to do it to")
+        await here.idle()
+        assert here.app.screen is here.screen
+    with Store.open(home) as store:
+        assert not store.conversations.get(old).archived
+        assert not store.conversations.get(here_open).archived
+
+
 @pytest.mark.parametrize("sure", [True, False])
 async def test_a_conversation_is_deleted_only_when_it_is_meant(home: Home, sure: bool) -> None:
     with Store.open(home) as store:

@@ -138,6 +138,9 @@ class Shelving(Practising):
         """The conversation that is meant: the highlighted one in the list, else the one that is open."""
         if self.focused is self.shelf and self.shelf.chosen is not None:
             return self.shelf.chosen.id, self.shelf.chosen.title
+        if self.focused is self.shelf:
+            self.say("Choose a conversation in the list first.", timeout=3)
+            return None
         if self.conversation is None:
             self.say("There is no conversation here yet.", timeout=3)
             return None

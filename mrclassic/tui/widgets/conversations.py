@@ -50,18 +50,24 @@ class Conversations(OptionList):
         self._empty = ""
 
     def show(self, entries: Sequence[Entry], current: int | None, empty: str = "") -> None:
-        """Show these, the current one marked; `empty` is said where there is none."""
+        """Show these, the current one marked; `empty` is said where there is none. With the focus the light stays on
+        the conversation it was on, or at its place where that is gone: nothing is done to one that is not seen."""
         if (tuple(entries), current, empty) == (self._entries, self.current, self._empty):
             return
+        lit, place = self.chosen, self.highlighted
         self._entries, self.current, self._empty = tuple(entries), current, empty
-        kept = self.chosen
         self.clear_options()
         self.add_options([Option(_row(entry, entry.id == current), id=str(entry.id)) for entry in entries])
         if empty and not entries:
             self.add_option(Option(Content.assemble((f"  {empty}", "$foreground 60%")), disabled=True))
-        for index, entry in enumerate(entries):
-            if entry.id == (kept.id if kept is not None and self.has_focus else current):
-                self.highlighted = index
+        seen = [(entry.id, entry.message) for entry in entries]
+        ids = [entry.id for entry in entries]
+        if self.has_focus and lit is not None and (lit.id, lit.message) in seen:
+            self.highlighted = seen.index((lit.id, lit.message))
+        elif self.has_focus and ids and place is not None:
+            self.highlighted = min(place, len(ids) - 1)
+        elif current in ids:
+            self.highlighted = ids.index(current)
 
     def mark(self, current: int | None) -> None:
         """Another one is the current one; what is listed stays."""
