@@ -122,7 +122,7 @@ def idle(terminal: Terminal, keys: int) -> list[Stroke]:
 
 def clear(terminal: Terminal) -> None:
     """Empty the box."""
-    terminal.paints("rite here", keys="\x15")  # Ctrl+U
+    terminal.paints("nter sends", keys="\x15")  # Ctrl+U
 
 
 def streaming(terminal: Terminal, keys: int) -> list[Stroke]:
