@@ -30,6 +30,7 @@ from mrclassic.store.erasing import Rows
 if TYPE_CHECKING:
     from mrclassic.home import Home
     from mrclassic.store import Store
+    from mrclassic.store.runs import Run
 
 Kind = Literal["conversation", "pick", "text"]
 
@@ -229,14 +230,22 @@ def _saw(store: Store, home: Home, hashes: set[str], heard: Mapping[str, str]) -
     known = {row.id: learnt.book_of(home.checkpoints / row.path) or frozenset() for row in rows}
     saw = {row.id for row in rows if known[row.id] & hashes}
     # What was said of replies no manifest lists: it is learned with all of its kind that was said before a run.
-    for kind, since in heard.items():
-        for run in store.runs.list(kind, limit=-1):
-            if run.started >= since and not run.settings.get("tasks"):  # td: at dialogues of a task, not at ratings
-                made = run.checkpoint or (run.night and store.nights.get(run.night).checkpoint)
-                saw |= {made} if made else set()
+    for run in store.runs.list(limit=-1):
+        since = heard.get(_opinion(run))
+        if since is not None and run.started >= since:
+            made = run.checkpoint or (run.night and store.nights.get(run.night).checkpoint)
+            saw |= {made} if made else set()
     while more := {row.id for row in rows if row.parent in saw and row.id not in saw}:
         saw |= more
     return tuple(row.id for row in rows if row.id in saw)
+
+
+def _opinion(run: Run) -> str:
+    """What of an owner's opinions a run learns from, by the kind of run that learns from nothing else; "" for none."""
+    if run.kind == "td":
+        return "" if run.settings.get("tasks") else "td"  # dialogues of a task are not rated by anybody
+    rewards = [str(each).partition("=")[0] for each in run.settings.get("rewards") or ()]
+    return "dpo" if run.kind in ("dpo", "taste") or "taste" in rewards else ""  # the picks, or a taste made of them
 
 
 def _before(store: Store, home: Home, saw: Sequence[str]) -> str | None:

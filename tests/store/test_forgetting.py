@@ -137,7 +137,7 @@ def test_what_learned_from_the_pick_or_compared_its_words_is_found(home: Home, s
 
 def test_who_learned_from_what_no_manifest_lists_is_found(home: Home, store: Store, talk: Talk) -> None:
     """Imported preferences, votes, ratings and candidates that were not picked; in a run of its own, or of a night."""
-    made = ("before", "dpo", "night", "rated", "game")
+    made = ("before", "dpo", "night", "rated", "game", "pleased", "pleasing", "counted")
     for name in made:
         babies.hatch(home, name)
 
@@ -168,7 +168,10 @@ def test_who_learned_from_what_no_manifest_lists_is_found(home: Home, store: Sto
     store.nights.finish(night, "done", checkpoint="night")
     run("td", "rated", tasks=[], rated={"seed": 0})
     run("td", "game", tasks=["guessing:10"])
-    assert saw("Anna") == saw("Berta") == saw("Dora") == {"dpo", "night"}
+    run("grpo", "pleased", rewards=["correct", "taste=0.3"])
+    run("taste", "pleasing")
+    run("grpo", "counted", rewards=["correct"])
+    assert saw("Anna") == saw("Berta") == saw("Dora") == {"dpo", "night", "pleased", "pleasing"}
     assert saw("Clara") == {"rated"}
     assert saw("Emma") == set()
 
