@@ -20,7 +20,7 @@ from mrclassic.night.practised import words
 from mrclassic.night.workplace import Workplace
 from mrclassic.store import tasting
 from mrclassic.tasks import conversation
-from mrclassic.titles import title
+from mrclassic.titles import counted, title
 from mrclassic.training import dpo, rated
 from mrclassic.training.journal import digest
 from mrclassic.training.rated import Rated
@@ -114,8 +114,8 @@ def _few_picks(learned: Sequence[Choice], held: Sequence[Choice]) -> str:
     if pairs >= dpo.FEWEST and len(held) >= HELD:
         return ""
     return (
-        f"There are {pairs} pairs to learn from and {len(held)} picks held out to tell by; it takes {dpo.FEWEST} and "
-        f"{HELD}: pick on."
+        f"Your picks make {counted(pairs, 'pair')} to learn from and {counted(len(held), 'pick')} held out to tell by; "
+        f"it takes {dpo.FEWEST} and {HELD}: pick on."
     )
 
 

@@ -18,6 +18,7 @@ import torch
 from mrclassic.errors import Refused
 from mrclassic.model.policy import Policy
 from mrclassic.model.tokenizer import Message
+from mrclassic.titles import counted
 from mrclassic.training import credit, dialogues, grpo, supervised, value_head
 from mrclassic.training import policy_gradient as pg
 from mrclassic.training.credit import Form, Walk
@@ -68,8 +69,8 @@ def standardised(conversations: Sequence[Rated]) -> list[Rated]:
     if len(usable) < FEWEST or len(set(ratings)) < 2:
         alike = ", all rated alike" if usable and len(set(ratings)) < 2 else ""
         raise Refused(
-            f"There are {len(usable)} rated conversations{alike}; it takes {FEWEST}, not all rated alike. Rate more of "
-            "them first."
+            f"Your ratings make {counted(len(usable), 'rated conversation')}{alike}; it takes {FEWEST}, not all rated "
+            "alike. Rate more of them first."
         )
     mean, deviation = sum(ratings) / len(ratings), pstdev(ratings)
     return [Rated(each.messages, (each.rating - mean) / deviation) for each in usable]

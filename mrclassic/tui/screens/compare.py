@@ -12,6 +12,7 @@ from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from mrclassic.mind.protocol import well_formed
+from mrclassic.titles import counted
 from mrclassic.tui.keys import bindings
 from mrclassic.tui.mind_link import SEEDS
 from mrclassic.tui.models import Side
@@ -129,7 +130,7 @@ class Compare(Screen[None]):
     def _note(self, last: str) -> None:
         """The last vote, and how often there was nothing to judge."""
         self._last = last or self._last
-        same = f"{self.same} times both said the same." if self.same else ""
+        same = f"Both said the same {counted(self.same, 'time')}." if self.same else ""
         self.query_one("#compare--note", Static).update("  ".join(filter(None, (self._last, same))))
 
     # Keys
