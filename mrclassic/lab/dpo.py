@@ -13,10 +13,10 @@ from dataclasses import replace
 from typing import get_args
 
 from mrclassic.choices import Choice
+from mrclassic.lab import owners
 from mrclassic.lab.experiment import Arm, Finding, Method, Options, Result, compare, of, points
 from mrclassic.lab.ground import Ground
 from mrclassic.lab.methods import book_rows
-from mrclassic.lab.owners import KIND, OWNERS
 from mrclassic.lab.taste import drawn
 from mrclassic.lab.wins import WINS, wins, won
 from mrclassic.model.policy import Policy
@@ -31,7 +31,7 @@ _THROWN = "thrown"
 
 def prepare(ground: Ground, options: Options, seed: int) -> Policy:
     """Let the owner pick, and set questions aside."""
-    owner = next((each for each in OWNERS if each.name == options.level), KIND)
+    owner = owners.named(options.level)
     shown = drawn(ground, PICKS + min(options.items, _ITEMS), seed, talk=False)
     ground.prepared[seed] = owner.pick(shown[:PICKS], seed)
     ground.also[:] = [wins(ground.policy, owner, shown[PICKS:], seed)]

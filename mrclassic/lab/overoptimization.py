@@ -16,10 +16,11 @@ from statistics import fmean, pstdev
 from typing import Any
 
 from mrclassic.evidence import Evidence
+from mrclassic.lab import owners
 from mrclassic.lab.experiment import UNWATCHED, Arm, Finding, Method, Options, Result, of
 from mrclassic.lab.ground import Ground
 from mrclassic.lab.methods import book_rows, no_rows
-from mrclassic.lab.owners import KIND, OWNERS, Owner
+from mrclassic.lab.owners import Owner
 from mrclassic.lab.taste import drawn, spliced
 from mrclassic.lab.wins import ROOM, wins, won
 from mrclassic.model.policy import Policy
@@ -62,7 +63,7 @@ def prepare(ground: Ground, options: Options, seed: int) -> Policy:
     """Let the owner pick, learn from it, and set questions aside."""
     items = min(options.items, 300)
     shown = drawn(ground, PICKS + items, seed, talk=False)
-    owner = next((each for each in OWNERS if each.name == options.level), KIND)
+    owner = owners.named(options.level)
     likes = [owner.likes(text) for _, texts in shown for text in texts]
     picked = owner.pick(shown[:PICKS], seed)
     settings = reward_model.Settings("heads", seed, curve=False)

@@ -94,3 +94,8 @@ OWNERS: tuple[Owner, ...] = (
     BRIEF,
     Owner("noisy", "as the one with whims, but seldom sure", whims, 1.2),
 )
+
+
+def named(name: str | None) -> Owner:
+    """The owner of that name; the kind one where there is none."""
+    return next((each for each in OWNERS if each.name == name), KIND)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from mrclassic import book, files, merging
 from mrclassic.errors import UsageError
+from mrclassic.titles import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,9 +118,10 @@ class Drafts:
         """Write it into the book, unless it cannot be read; raises MrClassicError where the file cannot be written."""
         faults = examine(edit)[1]
         if faults:
-            count = "1 mistake" if len(faults) == 1 else f"{len(faults)} mistakes"
             where = faults[0].line + edit.start
-            return Outcome(False, edit, f"Not saved: {count} first. Line {where}: {faults[0].sentence}")
+            return Outcome(
+                False, edit, f"Not saved: {counted(len(faults), 'mistake')} first. Line {where}: {faults[0].sentence}"
+            )
         with book.lock(self._home.book):
             theirs = book.read(self._home.book)
             merged = merging.merge(edit.base, _put_in(edit), theirs)
